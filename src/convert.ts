@@ -1,0 +1,114 @@
+/** The pure half in one place: ended spans and their logs in, records out. No I/O, no clock, no environment, no logging. */
+import type { Reading, Scalar } from './completion/completion.ts';
+import type { Config } from './config.ts';
+import type { Dialect } from './dialects/dialect.ts';
+import { DIALECTS, findDialect } from './dialects/registry.ts';
+import type { ReadSpan, RecordPlan } from './lineage/plan.ts';
+import { readSurroundings } from './readers/surroundings.ts';
+import { buildRecord, type RecordOptions } from './record/build-record.ts';
+import { mediaPlaceholder } from './record/policy.ts';
+import type { FreeplayRecord } from './record/record.ts';
+import type { LogData, SpanData } from './span/span-data.ts';
+
+export type ConvertConfig = Pick<
+  Config,
+  | 'projectId'
+  | 'projects'
+  | 'records'
+  | 'captureContent'
+  | 'masks'
+  | 'media'
+  | 'filter'
+  | 'dialects'
+  | 'metadata'
+  | 'session'
+  | 'traceUrlTemplate'
+  | 'maxRecordBytes'
+>;
+
+/** Stands in paths where no project was given. */
+export const NO_PROJECT = 'no-project';
+
+export interface Converter {
+  /** One span, read by the one dialect that knows it. */
+  read(span: SpanData, logs: readonly LogData[]): ReadSpan;
+  /** Records for what the lineage planned; plans that `records` leaves out give none. */
+  build(plan: RecordPlan): FreeplayRecord | undefined;
+  readonly failures: { dialect: number; hook: number };
+}
+
+export function createConverter(config: ConvertConfig): Converter {
+  const dialects: readonly Dialect[] =
+    config.dialects.length > 0 ? [...config.dialects, ...DIALECTS] : DIALECTS;
+  const failures = { dialect: 0, hook: 0 };
+  const options: RecordOptions = {
+    projectId: config.projectId ?? NO_PROJECT,
+    projects: config.projects,
+    policy: { capture: config.captureContent, media: mediaPolicy(config.media) },
+    metadata: config.metadata as { readonly [key: string]: Scalar },
+    traceUrlTemplate: config.traceUrlTemplate,
+    mask: config.masks,
+    maxRecordBytes: config.maxRecordBytes,
+  };
+
+  /** Code of the user's runs here: what it throws costs its opinion, nothing else. */
+  const guarded = <T>(call: () => T): T | undefined => {
+    try {
+      return call();
+    } catch {
+      failures.hook++;
+      return undefined;
+    }
+  };
+
+  function read(span: SpanData, logs: readonly LogData[]): ReadSpan {
+    const opinion = config.filter && guarded(() => config.filter?.(span));
+    if (opinion === false) return { span, dialect: 'plain', reading: undefined };
+    let dialect: Dialect | undefined;
+    let reading: Reading | undefined;
+    try {
+      dialect = findDialect(span, dialects);
+      reading = dialect?.read(span, logs);
+    } catch {
+      failures.dialect++; // a dialect is total: this is a bug in it, and must not cost more than its span
+    }
+    const session = config.session && guarded(() => config.session?.(span));
+    if (typeof session === 'string' && session !== '') {
+      const surroundings = {
+        ...(reading?.surroundings ?? readSurroundings(span.attributes)),
+        session: { value: session, rank: 2 },
+      };
+      reading = { ...(reading ?? { operation: 'other' }), surroundings };
+    }
+    return { span, dialect: dialect?.name ?? 'plain', reading };
+  }
+
+  function build(plan: RecordPlan): FreeplayRecord | undefined {
+    return isWanted(plan, config.records) ? buildRecord(plan, options) : undefined;
+  }
+
+  return { read, build, failures };
+}
+
+function isWanted(plan: RecordPlan, records: Config['records']): boolean {
+  if (records === 'all') return true;
+  if (records === 'completions') return plan.role === 'completion';
+  const operation = plan.reading?.operation;
+  return (
+    plan.role === 'completion' ||
+    plan.role === 'step' ||
+    (plan.role === 'group' && operation !== undefined && operation !== 'other')
+  );
+}
+
+function mediaPolicy(media: Config['media']): RecordOptions['policy']['media'] {
+  if (media === 'inline') return (one) => one;
+  if (media === 'placeholder') return mediaPlaceholder;
+  return (one) => {
+    try {
+      return media(one);
+    } catch {
+      return mediaPlaceholder(one);
+    }
+  };
+}

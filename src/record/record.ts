@@ -1,0 +1,38 @@
+import type { JsonValue } from '../json/json-text.ts';
+
+/** What a completion or trace record is made of; both are exactly the JSON that is posted. */
+export type RecordBody = { [key: string]: JsonValue };
+
+/**
+ * How a record came about: for people and tools, never posted.
+ */
+export interface Receipt {
+  /** Dialect that read the span, or `"group"`, `"placeholder"`, `"plain"` for records that no dialect made. */
+  readonly dialect: string;
+  readonly scope: { readonly name: string; readonly version?: string };
+  readonly traceId: string;
+  /** Span ids whose facts are in the record: its own first, then merged doubles. */
+  readonly spanIds: readonly string[];
+  readonly parentSpanId?: string;
+  /** Rules that were applied, in order. */
+  readonly rules: readonly string[];
+  readonly guessed: readonly string[];
+  readonly merged: readonly string[];
+  readonly cut: readonly string[];
+  readonly masked: readonly string[];
+  /** What the record lacks, and why or which setting turns it on. */
+  readonly missing: readonly string[];
+}
+
+/** One record of the completions API: a model call, or a trace (agent, workflow, tool, group). */
+export interface FreeplayRecord {
+  readonly kind: 'completion' | 'trace';
+  /** UUID v4 shaped, a pure function of trace and span id. */
+  readonly id: string;
+  /** UUID v4 shaped. */
+  readonly sessionId: string;
+  /** Path below the base URL, beginning with `/v2/projects/`. */
+  readonly path: string;
+  readonly body: RecordBody;
+  readonly receipt: Receipt;
+}

@@ -1,0 +1,194 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { clientOf, completion } from '../local/support.ts';
+import { type BuiltCli, buildCli, type Run, runCli } from './build-cli.ts';
+
+let cli: BuiltCli;
+const running: Run[] = [];
+const folders: string[] = [];
+
+beforeAll(async () => {
+  cli = await buildCli();
+}, 60_000);
+afterAll(() => cli.remove());
+afterEach(async () => {
+  for (const { child, ended } of running.splice(0)) {
+    child.kill('SIGKILL');
+    await ended;
+  }
+  for (const dir of folders.splice(0)) rmSync(dir, { recursive: true, force: true });
+});
+
+function run(args: readonly string[], env?: NodeJS.ProcessEnv): Run {
+  const started = runCli(cli.main, args, env);
+  running.push(started);
+  return started;
+}
+
+async function startLocal(...args: string[]): Promise<Run & { url: string }> {
+  const started = run(['local', '--port', '0', ...args]);
+  const [, url] = await started.printed(/listening on (http:\/\/[^\s"]+)/);
+  return { ...started, url: url! };
+}
+
+function folder(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'freeplay-cli-'));
+  folders.push(dir);
+  return dir;
+}
+
+describe('wrong arguments: one line that names them, exit 2, nothing on standard output', () => {
+  it.each([
+    [[], 'no command given; commands: local'],
+    [['lokal'], 'unknown command "lokal"; commands: local'],
+    [['\u001b[31mx'], 'unknown command "␛[31mx"'],
+    [['--port', '1'], 'unknown option "--port"'],
+    [['local', '--prot', '1'], "'--prot'"],
+    [['local', '--port'], "'--port <value>'"],
+    [['local', '--port', 'http'], '--port "http" is not a port'],
+    [['local', '--port', '65536'], '--port "65536" is not a port'],
+    [['local', '--port', '-1'], "'--port'"],
+    [['local', '--quiet=yes'], "'--quiet'"],
+    [['local', '--key', ' '], '--key must not be empty'],
+    [['local', '--host='], '--host must not be empty'],
+    [['local', 'extra'], "'extra'"],
+  ])('%j', async (args, message) => {
+    const { ended, out, err } = run(args);
+    expect(await ended).toBe(2);
+    expect(out()).toBe('');
+    expect(err()).toContain(message);
+    expect(err().trimEnd().split('\n')).toHaveLength(1);
+    expect(err()).not.toContain('\u001b');
+    expect(err()).not.toMatch(/\bat .*\.mjs/);
+  });
+});
+
+it.each([
+  [['--help'], /Usage: freeplay-otel COMMAND[\s\S]+Examples:[\s\S]+Exit codes:/],
+  [['help', 'local'], /Usage: freeplay-otel local/],
+  [['local', '--help'], /--port PORT[\s\S]+Examples:[\s\S]+Exit codes:/],
+  [['local', '--wrong', '-h'], /Usage: freeplay-otel local/],
+  [['--version'], /^\d+\.\d+\.\d+\S*\n$/],
+])('%j prints and exits 0', async (args, text) => {
+  const { ended, out, err } = run(args);
+  expect(await ended).toBe(0);
+  expect(out()).toMatch(text);
+  expect(err()).toBe('');
+});
+
+it.each(['SIGINT', 'SIGTERM'] as const)(
+  'serves, shows a line for each record, stops on %s',
+  async (signal) => {
+    const { url, out, err, printed, child, ended } = await startLocal();
+    const { postCompletion } = clientOf(url);
+    expect(out()).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n/);
+    await printed(/records are kept in memory and gone at the end/);
+    await printed(
+      new RegExp(`FREEPLAY_API_BASE=${url}/api FREEPLAY_API_KEY=any FREEPLAY_PROJECT_ID=[0-9a-f-]{36}\\n`),
+    );
+    const body = completion();
+    expect((await postCompletion(body)).status).toBe(201);
+    await printed(
+      new RegExp(`\\ncompletion ${String(body.completion_id).slice(0, 8)} gpt-4o-mini .*It is 21 °C`),
+    );
+    expect((await postCompletion({ messages: [] })).status).toBe(400);
+    await printed(
+      /\nrefused 400 POST …\/sessions\/3c90c3cc\/completions: messages: must hold at least one item\n/,
+    );
+    child.kill(signal);
+    expect(await ended).toBe(0);
+    expect(err()).toBe('');
+    expect(out()).not.toContain('\u001b');
+  },
+);
+
+it('asks for the key, and does not print it', async () => {
+  const { url, out, printed } = await startLocal('--key', 'sesame-1');
+  await printed(/FREEPLAY_PROJECT_ID/);
+  expect((await clientOf(url, 'other').postCompletion(completion())).status).toBe(401);
+  expect((await clientOf(url, 'sesame-1').postCompletion(completion())).status).toBe(201);
+  expect(out()).not.toContain('sesame');
+});
+
+it('--json prints JSON lines only, --quiet one line', async () => {
+  const json = await startLocal('--json');
+  const body = completion();
+  await clientOf(json.url).postCompletion(body);
+  await clientOf(json.url).postCompletion({});
+  await json.printed(/"refused"/);
+  const events = json
+    .out()
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(events).toMatchObject([
+    { event: 'listening', url: json.url, message: `listening on ${json.url}` },
+    { event: 'recorded', kind: 'completion', id: body.completion_id, body },
+    { event: 'refused', status: 400, message: 'messages: is missing' },
+  ]);
+  const quiet = await startLocal('--quiet');
+  await clientOf(quiet.url).postCompletion(completion());
+  quiet.child.kill('SIGTERM');
+  expect(await quiet.ended).toBe(0);
+  expect(quiet.out()).toBe(`listening on ${quiet.url}\n`);
+});
+
+it('what was answered with 201 survives kill -9, and a second process is told who has the folder', async () => {
+  const dir = folder();
+  const first = await startLocal('--dir', dir);
+  const client = clientOf(first.url);
+  const bodies = Array.from({ length: 20 }, () => completion());
+  for (const body of bodies) expect((await client.postCompletion(body)).status).toBe(201);
+
+  const second = run(['local', '--port', '0', '--dir', dir]);
+  expect(await second.ended).toBe(1);
+  expect(second.err()).toBe(
+    `freeplay-otel local: ${dir} is in use by another freeplay-otel local: stop that one or give this one another --dir\n`,
+  );
+
+  first.child.kill('SIGKILL');
+  expect(await first.ended).toBe('SIGKILL');
+  const third = await startLocal('--dir', dir);
+  const records = await clientOf(third.url).records();
+  expect(records.map(({ body }) => body)).toEqual(bodies);
+  expect((await clientOf(third.url).postCompletion(bodies[0])).status).toBe(409);
+});
+
+it('a port in use, a host that is none, a folder that is a file: one line, exit 1', async () => {
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  const { port } = taken.address() as { port: number };
+  for (const [args, message] of [
+    [['--port', String(port)], `port ${port} on 127.0.0.1 is in use`],
+    [['--port', '0', '--host', '203.0.113.1'], 'cannot listen on 203.0.113.1'],
+    [['--port', '0', '--dir', cli.main], 'cannot keep records in'],
+  ] as const) {
+    const { ended, out, err } = run(['local', ...args]);
+    expect(await ended).toBe(1);
+    expect(out()).toBe('');
+    expect(err()).toContain(message);
+    expect(err().trimEnd().split('\n')).toHaveLength(1);
+  }
+  taken.close();
+});
+
+it('goes on serving when nobody reads its output any more', async () => {
+  const { url, child, ended } = await startLocal();
+  child.stdout?.destroy();
+  for (let i = 0; i < 5; i++) expect((await clientOf(url).postCompletion(completion())).status).toBe(201);
+  expect(await clientOf(url).records()).toHaveLength(5);
+  child.kill('SIGTERM');
+  expect(await ended).toBe(0);
+});
+
+it('says when it is open to the network', async () => {
+  const { out, err, child, ended, printed } = await startLocal('--host', '0.0.0.0');
+  await printed(/FREEPLAY_PROJECT_ID/);
+  child.kill('SIGTERM');
+  await ended;
+  expect(out()).toMatch(/^listening on http:\/\/0\.0\.0\.0:\d+\n/);
+  expect(err()).toContain('reachable from the network and any key is let in');
+});

@@ -1,0 +1,99 @@
+import { expect, it } from 'vitest';
+import { createBodyLimit, MIN_BODY_LIMIT_BYTES, withBodyLimit } from '../../src/delivery/body-limit.ts';
+import type { DeliveryItem, Sender } from '../../src/delivery/sender.ts';
+import { makeItem } from './support.ts';
+
+const MIB = 1_048_576;
+const attempt = { signal: new AbortController().signal, number: 1 };
+
+function makeShrinkable(bytes: number): DeliveryItem {
+  return makeItem('r1', {
+    bytes,
+    body: () => 'x'.repeat(bytes),
+    shrink: (max) => 'x'.repeat(Math.min(bytes, max)),
+  });
+}
+
+/** A server that takes bodies up to a size. */
+function takesUpTo(maxBytes: number): { readonly send: Sender; readonly sizes: number[] } {
+  const sizes: number[] = [];
+  return {
+    sizes,
+    send: async (item) => {
+      const size = item.body().length;
+      sizes.push(size);
+      if (size > maxBytes) return { kind: 'too_large', status: 413, message: 'too large' };
+      return { kind: 'delivered', status: 201 };
+    },
+  };
+}
+
+it('sends a record that is too large once more, at half its size', async () => {
+  const server = takesUpTo(MIB);
+  const send = withBodyLimit(
+    server.send,
+    createBodyLimit(() => 0),
+  );
+  expect(await send(makeShrinkable(2 * MIB), attempt)).toEqual({ kind: 'delivered', status: 201 });
+  expect(server.sizes).toEqual([2 * MIB, MIB]);
+});
+
+it('makes later records fit before they are sent, and forgets the limit with time', async () => {
+  let now = 0;
+  const server = takesUpTo(MIB);
+  const send = withBodyLimit(
+    server.send,
+    createBodyLimit(() => now),
+  );
+  await send(makeShrinkable(2 * MIB), attempt);
+  await send(makeShrinkable(2 * MIB), attempt);
+  expect(server.sizes.splice(0)).toEqual([2 * MIB, MIB, MIB]);
+  now = 60_000;
+  await send(makeShrinkable(2 * MIB), attempt);
+  expect(server.sizes).toEqual([2 * MIB, MIB]);
+});
+
+it('rejects after the second 413', async () => {
+  const server = takesUpTo(10);
+  const send = withBodyLimit(
+    server.send,
+    createBodyLimit(() => 0),
+  );
+  expect(await send(makeShrinkable(2 * MIB), attempt)).toEqual({
+    kind: 'rejected',
+    status: 413,
+    message: 'too large',
+  });
+  expect(server.sizes).toEqual([2 * MIB, MIB]);
+});
+
+it.each([
+  ['has no smaller form', makeItem('r1', { bytes: MIB })],
+  ['answers undefined', makeItem('r1', { bytes: MIB, shrink: () => undefined })],
+  ['does not get smaller', makeItem('r1', { bytes: 10, shrink: () => 'x'.repeat(10) })],
+  [
+    'throws while shrinking',
+    makeItem('r1', {
+      bytes: MIB,
+      shrink: () => {
+        throw new Error('bug');
+      },
+    }),
+  ],
+])('rejects at once a record that %s', async (_, item) => {
+  const server = takesUpTo(0);
+  const result = await withBodyLimit(
+    server.send,
+    createBodyLimit(() => 0),
+  )(item, attempt);
+  expect(result).toEqual({ kind: 'rejected', status: 413, message: 'too large' });
+  expect(server.sizes).toHaveLength(1);
+});
+
+it('never goes below the minimum', () => {
+  const limit = createBodyLimit(() => 0);
+  expect(limit.current()).toBe(Number.POSITIVE_INFINITY);
+  for (let time = 0; time < 10; time++) limit.lower(limit.current());
+  limit.lower(10);
+  expect(limit.current()).toBe(MIN_BODY_LIMIT_BYTES);
+});

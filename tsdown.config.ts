@@ -1,0 +1,23 @@
+import { defineConfig } from 'tsdown';
+
+const shared = {
+  platform: 'node',
+  target: 'node20.18',
+  outDir: 'dist',
+  unbundle: true,
+  sourcemap: false,
+} as const;
+
+// The library is dual (docs/decisions/0001); programs are ESM only.
+export default defineConfig([
+  { ...shared, entry: ['src/index.ts'], format: ['esm', 'cjs'], dts: true, fixedExtension: true },
+  {
+    ...shared,
+    entry: ['src/cli/main.ts'],
+    root: 'src',
+    format: ['esm'],
+    dts: false,
+    clean: false,
+    fixedExtension: true,
+  },
+]);
