@@ -1,4 +1,4 @@
-import { defineConfig } from 'tsdown';
+import { defineConfig, type UserConfig } from 'tsdown';
 
 const shared = {
   platform: 'node',
@@ -9,7 +9,7 @@ const shared = {
 } as const;
 
 // The library is dual (docs/decisions/0001); programs are ESM only.
-export default defineConfig([
+const config: UserConfig[] = [
   { ...shared, entry: ['src/index.ts'], format: ['esm', 'cjs'], dts: true, fixedExtension: true },
   {
     ...shared,
@@ -20,4 +20,6 @@ export default defineConfig([
     clean: false,
     fixedExtension: true,
   },
-]);
+];
+
+export default defineConfig(config) as UserConfig[];

@@ -1,5 +1,5 @@
 import { type FreeplayOptions, resolveConfig } from './config.ts';
-import { createConverter } from './convert.ts';
+import { createConverter, wantedRecords } from './convert.ts';
 import { createLineage } from './lineage/lineage.ts';
 import type { FreeplayRecord } from './record/record.ts';
 import { fromSdkLogRecord, fromSdkSpan, type SdkLogRecord, type SdkSpan } from './span/from-sdk.ts';
@@ -26,13 +26,14 @@ export function convertSpans(spans: readonly SdkSpan[], options: ConvertOptions 
   const bySpan = groupLogs(logs);
   const batch = spans.flatMap((span) => {
     const data = fromSdkSpan(span);
-    return data ? [converter.read(data, bySpan.get(`${data.traceId}/${data.spanId}`) ?? [])] : [];
+    return data?.sampled ? [converter.read(data, bySpan.get(`${data.traceId}/${data.spanId}`) ?? [])] : [];
   });
   const lineage = createLineage({
+    wants: wantedRecords(config.records),
     maxTraces: Number.POSITIVE_INFINITY,
     maxSpansPerTrace: Number.POSITIVE_INFINITY,
   });
-  return lineage.resolve(batch, true).flatMap((plan) => converter.build(plan) ?? []);
+  return lineage.resolve(batch, true).map(converter.build);
 }
 
 function groupLogs(logs: readonly SdkLogRecord[]): Map<string, LogData[]> {

@@ -1,9 +1,9 @@
 /** The pure half in one place: ended spans and their logs in, records out. No I/O, no clock, no environment, no logging. */
-import type { Reading, Scalar } from './completion/completion.ts';
+import type { Operation, Reading, Scalar } from './completion/completion.ts';
 import type { Config } from './config.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { DIALECTS, findDialect } from './dialects/registry.ts';
-import type { ReadSpan, RecordPlan } from './lineage/plan.ts';
+import type { ReadSpan, RecordPlan, RecordRole } from './lineage/plan.ts';
 import { readSurroundings } from './readers/surroundings.ts';
 import { buildRecord, type RecordOptions } from './record/build-record.ts';
 import { mediaPlaceholder } from './record/policy.ts';
@@ -14,7 +14,6 @@ export type ConvertConfig = Pick<
   Config,
   | 'projectId'
   | 'projects'
-  | 'records'
   | 'captureContent'
   | 'masks'
   | 'media'
@@ -32,8 +31,8 @@ export const NO_PROJECT = 'no-project';
 export interface Converter {
   /** One span, read by the one dialect that knows it. */
   read(span: SpanData, logs: readonly LogData[]): ReadSpan;
-  /** Records for what the lineage planned; plans that `records` leaves out give none. */
-  build(plan: RecordPlan): FreeplayRecord | undefined;
+  /** The record that the lineage planned. */
+  build(plan: RecordPlan): FreeplayRecord;
   readonly failures: { dialect: number; hook: number };
 }
 
@@ -83,22 +82,19 @@ export function createConverter(config: ConvertConfig): Converter {
     return { span, dialect: dialect?.name ?? 'plain', reading };
   }
 
-  function build(plan: RecordPlan): FreeplayRecord | undefined {
-    return isWanted(plan, config.records) ? buildRecord(plan, options) : undefined;
-  }
-
-  return { read, build, failures };
+  return { read, build: (plan) => buildRecord(plan, options), failures };
 }
 
-function isWanted(plan: RecordPlan, records: Config['records']): boolean {
-  if (records === 'all') return true;
-  if (records === 'completions') return plan.role === 'completion';
-  const operation = plan.reading?.operation;
-  return (
-    plan.role === 'completion' ||
-    plan.role === 'step' ||
-    (plan.role === 'group' && operation !== undefined && operation !== 'other')
-  );
+/** What the option `records` leaves of the tree; for the lineage, which must not name parents that will not be. */
+export function wantedRecords(
+  records: Config['records'],
+): (role: RecordRole, operation: Operation | undefined) => boolean {
+  if (records === 'all') return () => true;
+  if (records === 'completions') return (role) => role === 'completion';
+  return (role, operation) =>
+    role === 'completion' ||
+    role === 'step' ||
+    (role === 'group' && operation !== undefined && operation !== 'other');
 }
 
 function mediaPolicy(media: Config['media']): RecordOptions['policy']['media'] {

@@ -1,7 +1,8 @@
 import type { Note, Operation, Reading } from '../completion/completion.ts';
 import { asObject, member, textMember } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { readRequest, readResponse } from '../messages/exchange.ts';
+import { type ResponseFacts, readRequest, readResponse } from '../messages/exchange.ts';
+import { fullerReply, joinChunks } from '../messages/reply.ts';
 import { readNoted } from '../readers/content.ts';
 import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';
 import { getAttribute, getString, hasAttribute } from '../span/attributes.ts';
@@ -52,7 +53,7 @@ function readGenkit(span: SpanData, logs: readonly LogData[]): Reading | undefin
   const output = readNoted(getAttribute(attributes, 'genkit:output'), 'genkit:output', notes);
   const request = operation === 'inference' ? readRequest(input) : {};
   const response = operation === 'inference' ? readResponse(output) : {};
-  const raw = asObject(member(asObject(output), 'raw'));
+  const raw = operation === 'inference' ? rawResponse(output) : {};
   const slash = name?.indexOf('/') ?? -1;
   const vendor = name !== undefined && slash > 0 ? name.slice(0, slash) : undefined;
   const model = name !== undefined && slash > 0 ? name.slice(slash + 1) : name;
@@ -62,10 +63,10 @@ function readGenkit(span: SpanData, logs: readonly LogData[]): Reading | undefin
     content: {
       instructions: request.instructions,
       input: request.messages,
-      choices: response.choices,
+      choices: choicesOf(response, raw),
       tools: request.tools,
       request,
-      response: { ...response, id: response.id ?? textMember(raw, 'id', 'responseId') },
+      response: { ...response, id: response.id ?? raw.id, serviceTier: raw.serviceTier },
       notes,
     },
     provider: [vendor],
@@ -73,7 +74,7 @@ function readGenkit(span: SpanData, logs: readonly LogData[]): Reading | undefin
       operation === 'inference'
         ? (textMember(asObject(member(asObject(input), 'config')), 'version') ?? model)
         : undefined,
-    responseModel: textMember(raw, 'model', 'modelVersion'),
+    responseModel: raw.model,
     captureSetting: 'none needed: Genkit records content unless its Google Cloud plugin is told to redact',
   });
   return {
@@ -88,4 +89,17 @@ function readGenkit(span: SpanData, logs: readonly LogData[]): Reading | undefin
     toolArguments:
       operation === 'tool' ? (getString(attributes, 'genkit:input') ?? base.toolArguments) : undefined,
   };
+}
+
+/** The provider's own response, which some plugins keep as `raw` and Google's as `custom`. */
+function rawResponse(output: unknown): ResponseFacts {
+  const body = asObject(output);
+  return readResponse(asObject(member(body, 'raw')) ?? asObject(member(body, 'custom')));
+}
+
+/** Plugins drop the text beside tool calls and parse JSON answers: the provider's response still has what was said. */
+function choicesOf(response: ResponseFacts, raw: ResponseFacts): ResponseFacts['choices'] {
+  const [first, ...others] = response.choices ?? [];
+  const reply = fullerReply(first, raw.choices?.[0]);
+  return reply && [joinChunks(reply), ...others];
 }

@@ -14,6 +14,11 @@ import type { ReadSpan, RecordPlan, RecordRole } from './plan.ts';
 import { addRollups, NOTHING_BELOW, type Rollup, rollupOfCompletion } from './rollup.ts';
 
 export interface LineageOptions {
+  /**
+   * Which records are made. A span whose record is not wanted is skipped over like any other, so that no record names a parent that is
+   * none; where plain traces are not wanted, an unseen parent is not named either. Default: all.
+   */
+  readonly wants?: (role: RecordRole, operation: Operation | undefined) => boolean;
   /** Traces remembered at once; the one unheard of for longest is settled first. Default 2,000. */
   readonly maxTraces?: number;
   /** Spans remembered in one trace. Default 20,000. */
@@ -42,6 +47,7 @@ export interface Lineage {
 /** What is remembered of a span after its batch. */
 interface Seen {
   readonly parentSpanId: string | undefined;
+  /** What those below name as their parent. */
   readonly recordId: string | undefined;
   readonly surroundings: Surroundings | undefined;
   readonly lent: Lent | undefined;
@@ -53,8 +59,11 @@ interface AskedCall {
   readonly parentId: string;
 }
 
+type Wants = NonNullable<LineageOptions['wants']>;
+
 interface Trace {
   readonly traceId: string;
+  readonly wants: Wants;
   readonly groupId: string;
   touched: number;
   readonly seen: Map<string, Seen>;
@@ -104,6 +113,7 @@ interface Node extends ReadSpan {
 }
 
 export function createLineage(options: LineageOptions = {}): Lineage {
+  const wants = options.wants ?? (() => true);
   const maxTraces = options.maxTraces ?? 2_000;
   const maxSpans = options.maxSpansPerTrace ?? 20_000;
   const traces = new Map<string, Trace>();
@@ -112,7 +122,7 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   function traceOf(traceId: string, now: number, settled: RecordPlan[]): Trace {
     let trace = traces.get(traceId);
     if (trace) traces.delete(traceId);
-    else trace = newTrace(traceId);
+    else trace = newTrace(traceId, wants);
     trace.touched = now;
     traces.set(traceId, trace); // insertion order is the order of last use
     while (traces.size > maxTraces) {
@@ -152,9 +162,10 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   return { resolve, settle, stats: () => ({ ...counts, traces: traces.size }) };
 }
 
-function newTrace(traceId: string): Trace {
+function newTrace(traceId: string, wants: Wants): Trace {
   return {
     traceId,
+    wants,
     groupId: traceIdOf(traceId),
     touched: 0,
     seen: new Map(),
@@ -200,8 +211,9 @@ function resolveTrace(
   for (const node of topDown) describeDownwards(trace, node, whole);
   for (const node of topDown) if (node.role === 'completion') rememberCalls(trace, node);
   const plans: RecordPlan[] = [];
+  const idsBelow = new Map(nodes.map((node) => [node, idForChildren(trace, node)]));
   for (const node of nodes) plans.push(...planNode(trace, node, whole));
-  remember(trace, nodes);
+  remember(trace, nodes, idsBelow);
   plans.push(...planWaitingRoot(trace));
   counts.collisions += countCollisions(nodes);
   return plans;
@@ -366,6 +378,7 @@ function settleLateDouble(trace: Trace, node: Node): void {
 function carryUp(trace: Trace, node: Node): void {
   node.below = addRollups(trace.below.get(node.key), node.below);
   node.role ??= roleOf(trace, node);
+  if (node.role !== undefined && !trace.wants(node.role, node.reading?.operation)) node.role = undefined;
   const own = ownRollup(node);
   node.below = addRollups(node.below, own);
   trace.total = addRollups(trace.total, own);
@@ -436,7 +449,8 @@ function parentOf(trace: Trace, node: Node, whole: boolean): string {
   }
   let at: Node | undefined = node;
   for (let parent = node.parent; parent; parent = parent.parent) {
-    if (parent.recordId !== undefined) return parent.recordId;
+    const parentId = idForChildren(trace, parent);
+    if (parentId !== undefined) return parentId;
     at = parent;
   }
   let spanId = at.span.parentSpanId;
@@ -449,12 +463,19 @@ function parentOf(trace: Trace, node: Node, whole: boolean): string {
     remote = false;
   }
   if (spanId === undefined) return trace.groupId;
-  if (whole || remote) {
+  if (whole || remote || !trace.wants('plain', undefined)) {
     node.rules.push(remote ? 'parent in another process: the group' : 'parent span not in hand: the group');
     return trace.groupId;
   }
   trace.needed.add(spanId);
   return spanRecordId(trace.traceId, spanId);
+}
+
+/** A root that children named by its span id, before it could be known for the root, has a record under that id too: all hang there. */
+function idForChildren(trace: Trace, node: Node): string | undefined {
+  return node.recordId === trace.groupId && trace.needed.has(node.key)
+    ? spanRecordId(trace.traceId, node.key)
+    : node.recordId;
 }
 
 function rememberCalls(trace: Trace, node: Node): void {
@@ -611,11 +632,15 @@ function planWaitingRoot(trace: Trace): readonly RecordPlan[] {
 }
 
 /** What later batches need to know; a span that was skipped hands what is below it on to its own parent. */
-function remember(trace: Trace, nodes: readonly Node[]): void {
+function remember(
+  trace: Trace,
+  nodes: readonly Node[],
+  idsBelow: ReadonlyMap<Node, string | undefined>,
+): void {
   for (const node of nodes) {
     trace.seen.set(node.key, {
       parentSpanId: node.span.parentSpanId,
-      recordId: node.recordId,
+      recordId: idsBelow.get(node),
       surroundings: node.surroundings,
       lent: node.lent,
     });

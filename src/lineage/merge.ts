@@ -1,5 +1,6 @@
 /** Several reports of one call → one: each fact from the report that has it, the chosen one winning where both do. */
-import type { Message, Reading, ToolCall, Usage } from '../completion/completion.ts';
+import type { Message, Reading, Usage } from '../completion/completion.ts';
+import { completeReply } from '../messages/reply.ts';
 import { mergeParameters } from '../readers/parameters.ts';
 
 /** How much a report tells; of siblings the one with more becomes the completion. */
@@ -97,22 +98,8 @@ function mergeChoices(
   const other = b?.[0];
   if (!first || !hasContent([first])) return hasContent(b) ? b : (a ?? b);
   if (!other) return a;
-  const toolCalls =
-    first.toolCalls.length === 0 ? other.toolCalls : fillIds(first.toolCalls, other.toolCalls);
-  const parts = first.parts.length === 0 ? other.parts : withReasoning(first, other);
   return [
-    { ...first, toolCalls, parts, finishReason: first.finishReason ?? other.finishReason },
+    completeReply(first, other),
     ...(rest.length > 0 ? rest : (b ?? []).slice(1)),
   ];
-}
-
-function withReasoning(first: Message, other: Message): Message['parts'] {
-  if (first.parts.some((part) => part.kind === 'reasoning')) return first.parts;
-  return [...other.parts.filter((part) => part.kind === 'reasoning'), ...first.parts];
-}
-
-function fillIds(calls: readonly ToolCall[], others: readonly ToolCall[]): readonly ToolCall[] {
-  if (calls.every((call) => call.id !== undefined) || calls.length !== others.length) return calls;
-  if (!calls.every((call, i) => call.name === others[i]?.name)) return calls;
-  return calls.map((call, i) => (call.id === undefined ? { ...call, id: others[i]?.id } : call));
 }

@@ -15,6 +15,7 @@ import { jsonValue } from '../json/read-json.ts';
 import { readParameterBag } from '../readers/parameters.ts';
 import { type RawUsage, readUsageBag } from '../readers/usage.ts';
 import { joinReply, readInstructions, readMessages } from './messages.ts';
+import { joinChunks } from './reply.ts';
 import { readTools, schemaValue } from './tools.ts';
 
 /** Facts found in a request body. */
@@ -255,9 +256,11 @@ function readChoice(choice: JsonObject | undefined): Message | undefined {
 
 function readCandidate(candidate: JsonObject | undefined): Message | undefined {
   if (!candidate) return undefined;
-  const content = asObject(member(candidate, 'content')) ?? {};
+  // Gemini's own candidates hold the content, Genkit's the message.
+  const content = asObject(member(candidate, 'content', 'message')) ?? {};
+  const reply = joinReply(readMessages([{ ...content, role: 'model' }], 'output'));
   return withFinish(
-    joinReply(readMessages([{ ...content, role: 'model' }], 'output')),
+    reply && joinChunks(reply),
     textMember(candidate, 'finishReason', 'finish_reason'),
   );
 }

@@ -284,11 +284,20 @@ function readUntyped(part: JsonObject, into: Parts, depth: number): void {
     into.parts.push({ kind: 'text', text: content });
     return;
   }
+  if (isJsonAnswer(part)) {
+    into.parts.push({ kind: 'text', text: toJsonString(part.data) });
+    return;
+  }
   if (member(part, 'toolName', 'toolCallId') !== undefined && member(part, 'input', 'args') !== undefined) {
     return pushCall(readToolCall(part), part, into);
   }
   if (Object.keys(part).length > 0 && !isBookkeeping(part))
     into.parts.push({ kind: 'other', value: part as LazyJson });
+}
+
+/** Genkit's `{data}`: a JSON answer that was parsed. */
+function isJsonAnswer(part: JsonObject): boolean {
+  return member(part, 'data') !== undefined && Object.keys(part).every((key) => /^(data|metadata)$/.test(key));
 }
 
 /** Cache points and thought signatures: no content. */

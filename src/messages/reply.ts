@@ -1,0 +1,66 @@
+/** Two reports of one reply → one that has what either kept. */
+import type { Message, Part, ToolCall } from '../completion/completion.ts';
+import { asText, isEmptyText } from '../json/json-text.ts';
+
+/** The chosen reply, with what it lost: missing calls, call ids, text and reasoning are filled in. */
+export function completeReply(first: Message, other: Message): Message {
+  return {
+    ...first,
+    toolCalls: first.toolCalls.length === 0 ? other.toolCalls : fillIds(first.toolCalls, other.toolCalls),
+    parts: fillParts(first.parts, other.parts),
+    finishReason: first.finishReason ?? other.finishReason,
+  };
+}
+
+/** Of two reports of one reply the one that says more, the first on a tie, completed by the other. */
+export function fullerReply(first: Message | undefined, second: Message | undefined): Message | undefined {
+  if (!first || !second) return first ?? second;
+  return saysMore(second, first) ? completeReply(second, first) : completeReply(first, second);
+}
+
+function saysMore(a: Message, b: Message): boolean {
+  if (a.toolCalls.length !== b.toolCalls.length) return a.toolCalls.length > b.toolCalls.length;
+  return spokenLength(a) > spokenLength(b);
+}
+
+/** Characters of what was said; content that only JSON can show counts as nothing beside the text it was made from. */
+function spokenLength(message: Message): number {
+  return message.parts.reduce((sum, part) => sum + (part.kind === 'text' ? (asText(part.text) ?? '').length : 0), 0);
+}
+
+function isReasoning(part: Part): boolean {
+  return part.kind === 'reasoning';
+}
+
+function isSpoken(part: Part): boolean {
+  return !isReasoning(part) && !(part.kind === 'text' && isEmptyText(part.text));
+}
+
+/** Reasoning and spoken parts are lost, and filled in, each as a whole. */
+function fillParts(first: readonly Part[], other: readonly Part[]): readonly Part[] {
+  const speaks = first.some(isSpoken) || !other.some(isSpoken);
+  const thinks = first.some(isReasoning) || !other.some(isReasoning);
+  if (speaks && thinks) return first;
+  return [
+    ...(thinks ? first : other).filter(isReasoning),
+    ...(speaks ? first : other).filter((part) => !isReasoning(part)),
+  ];
+}
+
+function fillIds(calls: readonly ToolCall[], others: readonly ToolCall[]): readonly ToolCall[] {
+  if (calls.every((call) => call.id !== undefined) || calls.length !== others.length) return calls;
+  if (!calls.every((call, i) => call.name === others[i]?.name)) return calls;
+  return calls.map((call, i) => (call.id === undefined ? { ...call, id: others[i]?.id } : call));
+}
+
+/** Gemini's streamed replies keep every chunk as a part of its own: neighbours of one kind are one text. */
+export function joinChunks(message: Message): Message {
+  const parts: Part[] = [];
+  for (const part of message.parts) {
+    const last = parts.at(-1);
+    if ((part.kind === 'text' || part.kind === 'reasoning') && last?.kind === part.kind)
+      parts[parts.length - 1] = { kind: part.kind, text: (asText(last.text) ?? '') + (asText(part.text) ?? '') };
+    else parts.push(part);
+  }
+  return parts.length === message.parts.length ? message : { ...message, parts };
+}
