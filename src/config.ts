@@ -136,22 +136,28 @@ const fn = <T>(name: string): z.ZodType<T> =>
 const positive = z.number().int().positive();
 const duration = z.number().nonnegative();
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
-const mask = z.union([z.literal('secrets'), fn<Mask>('value, path) => string')]);
+const mask = z.union([z.literal('secrets'), fn<Mask>('(value, path) => string')]);
 const httpUrl = z.string().refine(isHttpUrl, 'expected an http or https URL');
 
 const optionsSchema = z
   .strictObject({
-    apiKey: z.union([z.string(), fn<() => string | Promise<string>>('() => string')]),
+    apiKey: z.union(
+      [z.string(), fn<() => string | Promise<string>>('() => string')],
+      'expected a string or a function that gives one',
+    ),
     projectId: z.string(),
     baseUrl: httpUrl,
     headers: z.record(z.string(), z.string()),
     records: z.enum(['all', 'genai', 'completions']),
     captureContent: z.boolean(),
-    mask: z.union([mask, z.array(mask)]),
-    media: z.union([
-      z.enum(['inline', 'placeholder']),
-      fn<(media: Media) => Media | string>('(media) => Media | string'),
-    ]),
+    mask: z.union(
+      [mask, z.array(mask)],
+      'expected "secrets", a function (value, path) => string, or a list of them',
+    ),
+    media: z.union(
+      [z.enum(['inline', 'placeholder']), fn<(media: Media) => Media | string>('(media) => Media | string')],
+      'expected "inline", "placeholder" or a function (media) => Media | string',
+    ),
     filter: fn<(span: SpanData) => boolean | undefined>('(span) => boolean | undefined'),
     dialects: z.array(
       z.custom<Dialect>(isDialect, 'expected a dialect: { name, detect(span), read(span, logs) }'),

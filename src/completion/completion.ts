@@ -112,8 +112,11 @@ export type EvalResults = { readonly [name: string]: number | boolean };
 /** What one span says. */
 export interface Reading {
   readonly operation: Operation;
-  /** An inference that stands for the call only if no inference is reported below it (a framework's own summary span). */
-  readonly yields?: boolean | undefined;
+  /**
+   * An inference that stands for the call only if no inference is reported below it (a framework's own summary span). Around one
+   * call it is a second report of it; around several it is this instead.
+   */
+  readonly yields?: 'workflow' | 'other' | undefined;
   /** Name of the step: tool, workflow or agent. Default: the span's name. */
   readonly name?: string | undefined;
   readonly agentName?: string | undefined;

@@ -45,7 +45,7 @@ function readAdk(span: SpanData, logs: readonly LogData[]): Reading | undefined 
   });
   return {
     ...base,
-    yields: span.name.startsWith('call_llm'),
+    yields: span.name.startsWith('call_llm') ? 'workflow' : undefined,
     name: base.name ?? (operation === 'tool' ? span.name.replace(/^execute_tool\s+/, '') : undefined),
     inputValue: full(ioValue(attributes, 'gcp.vertex.agent.tool_call_args')) ?? base.inputValue,
     outputValue: full(ioValue(attributes, 'gcp.vertex.agent.tool_response')) ?? base.outputValue,

@@ -1,19 +1,30 @@
-import type { Message, Operation, Reading } from '../completion/completion.ts';
-import { asArray, asObject, member } from '../json/json-text.ts';
+import type { Message, Operation, Part, Reading, Scalar, Surroundings } from '../completion/completion.ts';
+import {
+  asArray,
+  asObject,
+  isEmptyText,
+  type JsonObject,
+  member,
+  textMember,
+  toJsonString,
+} from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { readRequest, readResponse } from '../messages/exchange.ts';
+import { type ResponseFacts, readRequest, readResponse } from '../messages/exchange.ts';
 import { joinReply, readMessages } from '../messages/messages.ts';
-import { readTools } from '../messages/tools.ts';
+import { fullerReply } from '../messages/reply.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
-import { getAttribute, getString, hasAttribute } from '../span/attributes.ts';
+import { addMetadata } from '../readers/surroundings.ts';
+import { PROVIDER_BODY } from '../readers/usage.ts';
+import { getAttribute, getId, getString, hasAttribute } from '../span/attributes.ts';
 import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
- * Mastra, through its exporter or bridge. `model_generation` spans a whole tool loop and holds `model_inference` spans in newer
- * releases: then those are the calls.
+ * Mastra, through its exporter or bridge: `model_generation` spans a whole tool loop, `model_step` is one call with its request and
+ * response, `model_inference` (newer releases) the call itself. The innermost that there is becomes the completion; the others lend it
+ * what they alone know. Releases before 1.0 write the same without the `mastra.` prefix.
  *
  * @see https://mastra.ai/docs/observability/tracing/overview
  */
@@ -27,6 +38,7 @@ export const mastra: Dialect = {
 
 const TYPES: ReadonlyMap<string, Operation> = new Map([
   ['model_inference', 'inference'],
+  ['model_step', 'inference'],
   ['model_generation', 'inference'],
   ['agent_run', 'agent'],
   ['workflow_run', 'workflow'],
@@ -37,58 +49,128 @@ const TYPES: ReadonlyMap<string, Operation> = new Map([
   ['rag_embedding', 'embedding'],
 ]);
 
+const YIELDS: ReadonlyMap<string, Reading['yields']> = new Map([
+  ['model_step', 'other'],
+  ['model_generation', 'workflow'],
+]);
+
+/** What Mastra writes beside the conventions' attributes, under the names of either release line. */
+interface Raw {
+  readonly input: unknown;
+  readonly output: unknown;
+  /** The provider's whole response, on steps. */
+  readonly response: ResponseFacts;
+  readonly model: JsonObject | undefined;
+}
+
+function readRaw(attributes: Attributes, type: string | undefined): Raw {
+  const metadata = (name: string): unknown =>
+    jsonValue(getAttribute(attributes, `mastra.metadata.${name}`) ?? getAttribute(attributes, name));
+  return {
+    input: jsonValue(getAttribute(attributes, `mastra.${type}.input`) ?? getAttribute(attributes, 'input')),
+    output: jsonValue(
+      getAttribute(attributes, `mastra.${type}.output`) ?? getAttribute(attributes, 'output'),
+    ),
+    response: type === 'model_step' ? readBody(metadata('body')) : {},
+    model: asObject(metadata('modelMetadata')),
+  };
+}
+
+/** Older releases cut deep values to this word. */
+const TOO_DEEP = '[MaxDepth]';
+
+function readBody(body: unknown): ResponseFacts {
+  const facts = readResponse(body);
+  return toJsonString(body ?? null).includes(TOO_DEEP) ? { ...facts, choices: undefined } : facts;
+}
+
 function readMastra(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
   const type = getString(attributes, 'mastra.span.type')?.toLowerCase();
   const operation =
     type === undefined ? (operationByName(attributes) ?? 'other') : (TYPES.get(type) ?? 'other');
-  if (operation === 'other') return { operation };
-  const rawInput =
-    type === undefined ? undefined : jsonValue(getAttribute(attributes, `mastra.${type}.input`));
-  const rawOutput =
-    type === undefined ? undefined : jsonValue(getAttribute(attributes, `mastra.${type}.output`));
+  if (operation === 'other') return { operation, error: chunkError(attributes, type) };
+  const raw = readRaw(attributes, type);
+  const content = operation === 'tool' ? { notes: [] } : readContent(span, logs, raw);
+  if (type === 'model_step' && !isReport(content)) return { operation: 'other' };
   const base = readGenAiSpan(span, logs, {
-    dialect: mastra.name,
+    // A step's counts are those of the provider's response, everything else is counted by Mastra.
+    dialect: type === 'model_step' ? PROVIDER_BODY : mastra.name,
     operation,
-    content: operation === 'tool' ? { notes: [] } : readContent(span, logs, rawInput, rawOutput),
-    captureSetting: 'none needed: Mastra records content unless a span processor filters it',
+    content,
+    provider: [textMember(raw.model, 'modelProvider')],
+    requestModel:
+      getString(attributes, 'gen_ai.request.model') ??
+      content.request?.model ??
+      textMember(raw.model, 'modelId'),
+    captureSetting: 'hideInput and hideOutput unset in tracingOptions, and no span processor that filters',
   });
+  const failed =
+    operation === 'inference' && base.finishReasons?.[0] === 'error' && !saidAnything(base.choices);
   return {
     ...base,
-    yields: type === 'model_generation',
+    yields: YIELDS.get(type ?? ''),
     name: getString(attributes, 'gen_ai.tool.name', 'mastra.entity.name') ?? base.name,
+    choices: failed ? undefined : base.choices,
+    error: base.error ?? (failed ? { type: 'error' } : undefined),
+    responseId: base.responseId ?? (type === 'model_step' ? getString(attributes, 'id') : undefined),
     parameters: mergeParameters(
       base.parameters,
       readParameterBag(getAttribute(attributes, 'mastra.parameters')),
     ),
-    inputValue: rawInput === undefined ? base.inputValue : (rawInput as Reading['inputValue']),
-    outputValue: rawOutput === undefined ? base.outputValue : (rawOutput as Reading['outputValue']),
+    inputValue: raw.input === undefined ? base.inputValue : (raw.input as Reading['inputValue']),
+    outputValue: raw.output === undefined ? base.outputValue : (raw.output as Reading['outputValue']),
     toolArguments:
       operation === 'tool'
         ? (base.toolArguments ?? getString(attributes, `mastra.${type}.input`))
         : undefined,
     timeToFirstToken: base.timeToFirstToken ?? firstToken(span, attributes),
+    surroundings: withPlainMetadata(attributes, base.surroundings),
   };
 }
 
+/** A failed stream tells why in a chunk. */
+function chunkError(attributes: Attributes, type: string | undefined): Reading['error'] {
+  if (type !== 'model_chunk') return undefined;
+  const error = asObject(member(asObject(readRaw(attributes, type).output), 'error'));
+  const message = textMember(error, 'message');
+  return message === undefined ? undefined : { type: textMember(error, 'name'), message };
+}
+
+/** A step that failed before it reached the model says neither what was asked nor what was answered. */
+function isReport(content: Content): boolean {
+  return (
+    content.input !== undefined || content.response?.usage !== undefined || saidAnything(content.choices)
+  );
+}
+
+function saidAnything(choices: Reading['choices']): boolean {
+  return (
+    choices?.some(
+      (choice) => choice.toolCalls.length > 0 || choice.parts.some((part) => !isEmptyPart(part)),
+    ) ?? false
+  );
+}
+
+function isEmptyPart(part: Part): boolean {
+  return part.kind === 'text' && isEmptyText(part.text);
+}
+
 /** The parts drop tool calls and reasoning; the raw values of the same span still have them. */
-function readContent(
-  span: SpanData,
-  logs: readonly LogData[],
-  rawInput: unknown,
-  rawOutput: unknown,
-): Content {
+function readContent(span: SpanData, logs: readonly LogData[], raw: Raw): Content {
   const content = readGenAiContent(span, logs);
-  if (content.input === undefined && rawInput !== undefined) {
-    const facts = readRequest(rawInput);
-    content.input = facts.messages;
-    content.instructions ??= facts.instructions;
+  // Steps of older releases hold the request as it was sent: {body: "…"}.
+  const sent = asObject(jsonValue(member(asObject(raw.input), 'body')));
+  const request = raw.input === undefined ? undefined : readRequest(sent ?? raw.input);
+  if (content.input === undefined && request) {
+    content.input = request.messages;
+    content.instructions ??= request.instructions;
   }
-  content.tools = realTools(content) ?? readTools(member(asObject(rawInput), 'tools'));
-  const raw = rawReply(rawOutput);
-  const own = content.choices?.[0];
-  if (raw && (!own || weight(raw) > weight(own))) content.choices = [raw];
-  content.response ??= rawOutput === undefined ? undefined : readResponse(rawOutput);
+  if (sent) content.request = request;
+  content.tools = realTools(content) ?? request?.tools;
+  const reply = [rawReply(raw.output), raw.response.choices?.[0]].reduce(fullerReply, content.choices?.[0]);
+  content.choices = reply && [reply];
+  content.response ??= raw.response;
   return content;
 }
 
@@ -97,10 +179,6 @@ function realTools(content: Content): Content['tools'] {
   return content.tools?.some((tool) => tool.parameters !== undefined || tool.description !== undefined)
     ? content.tools
     : undefined;
-}
-
-function weight(message: Message): number {
-  return message.parts.length + message.toolCalls.length;
 }
 
 function rawReply(raw: unknown): Message | undefined {
@@ -131,6 +209,35 @@ function rawReply(raw: unknown): Message | undefined {
       'output',
     ),
   );
+}
+
+const PLAIN_BOOKKEEPING = new Set([
+  'input',
+  'output',
+  'id',
+  'body',
+  'headers',
+  'timestamp',
+  'modelId',
+  'modelVersion',
+  'modelProvider',
+  'modelMetadata',
+]);
+
+/** Releases before 1.0 put the app's metadata on the span without any prefix. */
+function withPlainMetadata(
+  attributes: Attributes,
+  found: Surroundings | undefined,
+): Surroundings | undefined {
+  if (!hasAttribute(attributes, 'mastra.trace_id')) return found;
+  const metadata: { [key: string]: Scalar } = {};
+  for (const [key, value] of Object.entries(attributes))
+    if (!key.includes('.') && !PLAIN_BOOKKEEPING.has(key)) addMetadata(metadata, key, value);
+  return {
+    ...found,
+    userId: found?.userId ?? getId(attributes, 'userId'),
+    metadata: { ...metadata, ...found?.metadata },
+  };
 }
 
 function firstToken(span: SpanData, attributes: Attributes): number | undefined {

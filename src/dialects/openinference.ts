@@ -71,7 +71,7 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
     responseModel:
       getString(attributes, 'llm.response.model_name') ??
       content.response?.model ??
-      getString(attributes, 'llm.model_name'),
+      servedModel(attributes, invocation),
     captureSetting: "hideInputs: false and hideOutputs: false in the instrumentation's traceConfig",
   });
   const tool = operation === 'tool' ? toolFacts(attributes) : undefined;
@@ -85,6 +85,12 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
     parameters: mergeParameters(base.parameters, readParameterBag(invocation)),
     toolArguments: base.toolArguments ?? tool?.arguments,
   };
+}
+
+/** `llm.model_name` is overwritten with the response's model; where it still repeats the request's, nothing was said of the response. */
+function servedModel(attributes: Attributes, invocation: JsonObject | undefined): string | undefined {
+  const named = getString(attributes, 'llm.model_name');
+  return named === textMember(invocation, 'model') ? undefined : named;
 }
 
 function toolFacts(attributes: Attributes): { name: string | undefined; arguments: string | undefined } {

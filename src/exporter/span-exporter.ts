@@ -188,7 +188,17 @@ export class FreeplaySpanExporter {
     // Not awaited: what has no room now is dropped and counted when delivery shuts down.
     if (placeholders.length > 0) void this.#outbox.send(placeholders, limit);
     await whileAlive(this.#outbox.shutdown(limit), limit + 2_000);
-    this.#log.info(`shut down: ${JSON.stringify(this.ledger())}`);
+    const ledger = this.ledger();
+    const { rejected, dropped } = ledger.records;
+    const lost = Object.values(dropped).reduce((sum, n) => sum + n, 0);
+    if (lost + rejected > 0) {
+      this.#log.warnOnce(
+        'FREEPLAY_OTEL_LOSS',
+        `in all ${lost} records were lost and ${rejected} rejected: ${JSON.stringify(dropped)}`,
+        'total',
+      );
+    }
+    this.#log.info(`shut down: ${JSON.stringify(ledger)}`);
   }
 
   /** Flushes when the process has nothing else to do; at most once for the same records, or it would never end. */

@@ -1,118 +1,29 @@
 /**
- * Which inference spans of one trace report the same model call (design.md section 2).
- *
- * Two spans are doubles if they carry the same response id; else only if their scopes differ, one's interval holds the other's, and
- * nothing that both report disagrees. The pairing is one to one, so N equal parallel calls stay N, with two instrumentations too.
+ * Which inference spans of one trace report the same model call (design.md section 2): one inside the other, where the tree says whose
+ * is whose, or beside each other, where a greatest matching between scopes pairs them one to one. So N equal parallel calls stay N,
+ * with two instrumentations too.
  */
-import type { Message, Reading } from '../completion/completion.ts';
-import { asText } from '../json/json-text.ts';
-import type { HrTime } from '../span/span-data.ts';
+import { type CallReport, likeness, nanosBetween } from './call-report.ts';
 
-/** What is compared of one inference span. */
-export interface CallReport {
-  readonly spanId: string;
-  readonly scope: string;
-  readonly start: HrTime;
-  readonly end: HrTime;
-  readonly responseId: string | undefined;
-  /** Text of the last input message; empty: none captured. */
-  readonly question: string;
-  readonly replyText: string;
-  /** Names and arguments of the calls the model made; empty: none. */
-  readonly replyCalls: string;
-  /** `input/output`, or empty where there are none. */
-  readonly tokens: string;
-  readonly models: readonly string[];
+/** What grouping had to do, for tests of its cost. */
+export interface Work {
+  comparisons: number;
 }
 
-export function reportOf(
-  spanId: string,
-  scope: string,
-  start: HrTime,
-  end: HrTime,
-  reading: Reading,
-): CallReport {
-  const reply = reading.choices?.[0];
-  const last = reading.input?.at(-1);
-  const { input, output } = reading.usage ?? {};
-  return {
-    spanId,
-    scope,
-    start,
-    end,
-    responseId: reading.responseId,
-    question: last ? textOf(last) : '',
-    replyText: reply ? textOf(reply) : '',
-    replyCalls: reply
-      ? reply.toolCalls
-          .map((call) => call.name)
-          .sort()
-          .join('\n')
-      : '',
-    tokens: (input ?? 0) + (output ?? 0) > 0 ? `${input ?? ''}/${output ?? ''}` : '',
-    models: [reading.requestModel, reading.responseModel].filter(
-      (model): model is string => model !== undefined,
-    ),
-  };
-}
-
-/** Texts compare without white space: emitters join parts differently. */
-function textOf(message: Message): string {
-  let text = '';
-  for (const part of message.parts) if (part.kind === 'text') text += asText(part.text) ?? '';
-  return text.replace(/\s+/g, '');
-}
-
-/** Millisecond clocks beside nanosecond ones: intervals are compared with this much grace. */
-const GRACE_NANOS = 1_500_000;
-
-function nanosBetween(a: HrTime, b: HrTime): number {
-  return (b[0] - a[0]) * 1e9 + (b[1] - a[1]);
-}
-
-function contains(outer: CallReport, inner: CallReport): boolean {
-  return (
-    nanosBetween(outer.start, inner.start) >= -GRACE_NANOS &&
-    nanosBetween(inner.end, outer.end) >= -GRACE_NANOS
-  );
-}
-
-/** Whether two reports can be of one call. */
-export function areDoubles(a: CallReport, b: CallReport, nested: boolean): boolean {
-  if (a.responseId !== undefined && b.responseId !== undefined) {
-    return a.responseId === b.responseId && (nested || a.scope !== b.scope);
-  }
-  if (a.scope === b.scope || !(contains(a, b) || contains(b, a))) return false;
-  return agree(a, b);
-}
-
-function agree(a: CallReport, b: CallReport): boolean {
-  if (
-    a.models.length > 0 &&
-    b.models.length > 0 &&
-    !a.models.some((m) => b.models.some((n) => sameModel(m, n)))
-  )
-    return false;
-  let compared = false;
-  for (const field of ['question', 'replyText', 'replyCalls'] as const) {
-    if (a[field] === '' || b[field] === '') continue;
-    if (a[field] !== b[field]) return false;
-    compared = true;
-  }
-  return compared || (a.tokens !== '' && a.tokens === b.tokens);
-}
-
-/** Equal up to a vendor's prefix or a version suffix. */
-function sameModel(a: string, b: string): boolean {
-  const [long, brief] =
-    a.length > b.length ? [a.toLowerCase(), b.toLowerCase()] : [b.toLowerCase(), a.toLowerCase()];
-  return long.includes(brief);
-}
-
-/** Each span looks at no more than this many others, nearest in time: cost stays linear however many calls run at once. */
-const MAX_CANDIDATES = 32;
+/** Neighbours a span is compared with on each side of its place in an index: cost stays linear however many calls run at once. */
+const REACH = 6;
 /** Steps one span may take to make room for itself among pairs already made. */
 const MAX_STEPS = 256;
+/** Scopes of one trace that are matched with each other; no application has as many instrumentations. */
+const MAX_SCOPES = 8;
+
+interface Grouping {
+  readonly groups: Map<CallReport, CallReport[]>;
+  readonly enclosing: (spanId: string) => string | undefined;
+  /** Response ids that stand on two spans of one scope: a stand-in server gives every answer the same. */
+  readonly sharedIds: ReadonlySet<string>;
+  readonly work: Work;
+}
 
 /**
  * Groups of reports of one call each; spans that report alone are not listed.
@@ -123,34 +34,52 @@ const MAX_STEPS = 256;
 export function groupDoubles(
   reports: readonly CallReport[],
   enclosing: (spanId: string) => string | undefined,
+  work: Work = { comparisons: 0 },
 ): readonly (readonly CallReport[])[] {
   if (reports.length < 2) return [];
-  const sorted = [...reports].sort(
-    (a, b) => nanosBetween(b.start, a.start) || nanosBetween(b.end, a.end) || (a.spanId < b.spanId ? -1 : 1),
-  );
-  const groups = new Map<CallReport, CallReport[]>(sorted.map((report) => [report, [report]]));
-  const bySpan = new Map(sorted.map((report) => [report.spanId, report]));
-  joinNested(sorted, bySpan, groups, enclosing);
-  joinSiblings(sorted, groups, enclosing);
-  return [...new Set(groups.values())].filter((group) => group.length > 1);
+  const sorted = [...reports].sort(byStart);
+  const grouping: Grouping = {
+    groups: new Map(sorted.map((report) => [report, [report]])),
+    enclosing,
+    sharedIds: findSharedIds(sorted, enclosing),
+    work,
+  };
+  joinNested(sorted, grouping);
+  joinSiblings(sorted, grouping);
+  return [...new Set(grouping.groups.values())].filter((group) => group.length > 1);
 }
 
-/** One inside the other: the tree says which is whose. */
-function joinNested(
-  sorted: readonly CallReport[],
-  bySpan: ReadonlyMap<string, CallReport>,
-  groups: Map<CallReport, CallReport[]>,
+function byStart(a: CallReport, b: CallReport): number {
+  return nanosBetween(b.start, a.start) || nanosBetween(b.end, a.end) || (a.spanId < b.spanId ? -1 : 1);
+}
+
+function byEnd(a: CallReport, b: CallReport): number {
+  return nanosBetween(b.end, a.end) || byStart(a, b);
+}
+
+function findSharedIds(
+  reports: readonly CallReport[],
   enclosing: (spanId: string) => string | undefined,
-): void {
-  const taken = new Set<CallReport>();
-  // Inner spans last to first: of several calls inside one wrapper, the last is the one whose reply the wrapper repeats.
-  for (const inner of [...sorted].reverse()) {
-    const outerId = enclosing(inner.spanId);
-    const outer = outerId === undefined ? undefined : bySpan.get(outerId);
-    if (!outer || taken.has(outer) || !areDoubles(outer, inner, true)) continue;
-    taken.add(outer);
-    join(groups, outer, inner);
+): ReadonlySet<string> {
+  const first = new Map<string, CallReport>();
+  const shared = new Set<string>();
+  for (const report of reports) {
+    if (report.responseId === undefined) continue;
+    const key = `${report.scope}\n${report.responseId}`;
+    const other = first.get(key);
+    if (!other) first.set(key, report);
+    else if (enclosing(report.spanId) !== other.spanId && enclosing(other.spanId) !== report.spanId)
+      shared.add(report.responseId);
   }
+  return shared;
+}
+
+function compare(a: CallReport, b: CallReport, nested: boolean, grouping: Grouping): number | undefined {
+  grouping.work.comparisons++;
+  return likeness(a, b, {
+    nested,
+    sharedId: a.responseId !== undefined && grouping.sharedIds.has(a.responseId),
+  });
 }
 
 function join(groups: Map<CallReport, CallReport[]>, a: CallReport, b: CallReport): void {
@@ -158,73 +87,208 @@ function join(groups: Map<CallReport, CallReport[]>, a: CallReport, b: CallRepor
   for (const member of merged) groups.set(member, merged);
 }
 
-/** Beside each other: a greatest matching between the spans of one scope and those of every scope before it. */
-function joinSiblings(
-  sorted: readonly CallReport[],
-  groups: Map<CallReport, CallReport[]>,
-  enclosing: (spanId: string) => string | undefined,
-): void {
-  const byScope = new Map<string, CallReport[]>();
-  for (const report of sorted) byScope.set(report.scope, [...(byScope.get(report.scope) ?? []), report]);
-  if (byScope.size < 2) return;
-  const scopes = [...byScope.keys()].sort();
-  for (let i = 1; i < scopes.length; i++) {
-    for (let j = 0; j < i; j++)
-      matchScopes(byScope.get(scopes[i] ?? '') ?? [], byScope.get(scopes[j] ?? '') ?? [], groups, enclosing);
+/** One inside the other: each outer span is a report of one of the calls inside it, of which the most alike and then the last. */
+function joinNested(sorted: readonly CallReport[], grouping: Grouping): void {
+  const bySpan = new Map(sorted.map((report) => [report.spanId, report]));
+  const inside = new Map<CallReport, CallReport[]>();
+  for (const inner of sorted) {
+    const outer = bySpan.get(grouping.enclosing(inner.spanId) ?? '');
+    if (!outer) continue;
+    const list = inside.get(outer);
+    if (list) list.push(inner);
+    else inside.set(outer, [inner]);
+  }
+  for (const [outer, inners] of inside) {
+    let best: CallReport | undefined;
+    let most = 0;
+    for (const inner of inners) {
+      const score = compare(outer, inner, true, grouping);
+      if (score === undefined || (score === 0 && !isSole(outer, inner, inners)) || score < most) continue;
+      best = inner;
+      most = score;
+    }
+    if (best) join(grouping.groups, outer, best);
   }
 }
 
-function matchScopes(
+/** Where nothing can be compared: the only call inside, failed tries before it apart. */
+function isSole(outer: CallReport, inner: CallReport, inners: readonly CallReport[]): boolean {
+  const rivals = inners.filter(
+    (other) => other.scope === inner.scope && (outer.failure !== undefined || other.failure === undefined),
+  );
+  return rivals.length === 0 || (rivals.length === 1 && rivals[0] === inner);
+}
+
+/** Beside each other: a greatest matching between the spans of one scope and those of every scope before it. */
+function joinSiblings(sorted: readonly CallReport[], grouping: Grouping): void {
+  const byScope = new Map<string, CallReport[]>();
+  for (const report of sorted) {
+    const list = byScope.get(report.scope);
+    if (list) list.push(report);
+    else byScope.set(report.scope, [report]);
+  }
+  const scopes = [...byScope]
+    .sort(([a, listA], [b, listB]) => listB.length - listA.length || (a < b ? -1 : 1))
+    .slice(0, MAX_SCOPES)
+    .map(([, list]) => list);
+  for (const [i, left] of scopes.entries())
+    for (const right of scopes.slice(0, i)) matchScopes(left, right, grouping);
+}
+
+interface Pair {
+  readonly a: CallReport;
+  readonly b: CallReport;
+  readonly score: number;
+  readonly distance: number;
+}
+
+/** The most alike pairs first, of those the nearest in time; then pairs are changed where that lets one more span have a partner. */
+function matchScopes(left: readonly CallReport[], right: readonly CallReport[], grouping: Grouping): void {
+  const pairs = candidatePairs(left, right, grouping);
+  const partnersOf = new Map<CallReport, CallReport[]>();
+  for (const { a, b } of pairs) {
+    const list = partnersOf.get(a);
+    if (list) list.push(b);
+    else partnersOf.set(a, [b]);
+  }
+  const partners: Partners = { ofLeft: new Map(), ofRight: new Map() };
+  for (const { a, b } of pairs)
+    if (!partners.ofLeft.has(a) && !partners.ofRight.has(b)) pairUp(a, b, partners);
+  for (const a of partnersOf.keys()) if (!partners.ofLeft.has(a)) makeRoom(a, partnersOf, partners);
+  for (const [a, b] of partners.ofLeft) if (mayJoin(a, b, grouping)) join(grouping.groups, a, b);
+}
+
+interface Partners {
+  readonly ofLeft: Map<CallReport, CallReport>;
+  readonly ofRight: Map<CallReport, CallReport>;
+}
+
+function pairUp(a: CallReport, b: CallReport, partners: Partners): void {
+  partners.ofLeft.set(a, b);
+  partners.ofRight.set(b, a);
+}
+
+/** An augmenting path: takes a partner whose holder can take another. */
+function makeRoom(
+  report: CallReport,
+  partnersOf: ReadonlyMap<CallReport, readonly CallReport[]>,
+  partners: Partners,
+): void {
+  const cameFrom = new Map<CallReport, CallReport>();
+  const waiting = [report];
+  for (const a of waiting) {
+    for (const b of partnersOf.get(a) ?? []) {
+      if (cameFrom.has(b)) continue;
+      if (cameFrom.size >= MAX_STEPS) return;
+      cameFrom.set(b, a);
+      const held = partners.ofRight.get(b);
+      if (!held) return shift(b, cameFrom, partners);
+      waiting.push(held);
+    }
+  }
+}
+
+/** Along the path, each holder leaves its partner to the one before and takes the next. */
+function shift(free: CallReport, cameFrom: ReadonlyMap<CallReport, CallReport>, partners: Partners): void {
+  for (let b: CallReport | undefined = free; b; ) {
+    const a: CallReport | undefined = cameFrom.get(b);
+    if (!a) return;
+    const left: CallReport | undefined = partners.ofLeft.get(a);
+    pairUp(a, b, partners);
+    b = left;
+  }
+}
+
+/** A group has one report of each scope: two of one scope are two calls. */
+function mayJoin(a: CallReport, b: CallReport, { groups, enclosing }: Grouping): boolean {
+  const [groupA, groupB] = [groups.get(a) ?? [a], groups.get(b) ?? [b]];
+  if (groupA === groupB || enclosing(a.spanId) === b.spanId || enclosing(b.spanId) === a.spanId) return false;
+  return !groupA.some((x) => groupB.some((y) => x.scope === y.scope));
+}
+
+function candidatePairs(
   left: readonly CallReport[],
   right: readonly CallReport[],
-  groups: Map<CallReport, CallReport[]>,
-  enclosing: (spanId: string) => string | undefined,
-): void {
-  const fits = (a: CallReport, b: CallReport): boolean => {
-    const [groupA, groupB] = [groups.get(a) ?? [a], groups.get(b) ?? [b]];
-    if (groupA === groupB) return false;
-    // A group has one report of each scope: two of one scope are two calls.
-    if (groupA.some((x) => groupB.some((y) => x.scope === y.scope))) return false;
-    const nested = enclosing(a.spanId) === b.spanId || enclosing(b.spanId) === a.spanId;
-    return !nested && areDoubles(a, b, false);
-  };
-  const candidates = left.map((a) => nearest(a, right).filter((b) => fits(a, b)));
-  const partner = new Map<CallReport, number>();
-  for (let i = 0; i < left.length; i++) {
-    let steps = MAX_STEPS;
-    const seen = new Set<CallReport>();
-    const place = (at: number): boolean => {
-      for (const b of candidates[at] ?? []) {
-        if (seen.has(b) || steps-- <= 0) continue;
-        seen.add(b);
-        const holder = partner.get(b);
-        if (holder === undefined || place(holder)) {
-          partner.set(b, at);
-          return true;
-        }
-      }
-      return false;
-    };
-    place(i);
+  grouping: Grouping,
+): readonly Pair[] {
+  const [ours, theirs] = [indexOf(left), indexOf(right)];
+  const pairs: Pair[] = [];
+  for (const a of left) {
+    for (const b of candidates(a, ours, theirs)) {
+      if (!mayJoin(a, b, grouping)) continue;
+      const score = compare(a, b, false, grouping);
+      if (score !== undefined) pairs.push({ a, b, score, distance: distance(a, b) });
+    }
   }
-  for (const [b, at] of partner) {
-    const a = left[at];
-    if (a && fits(a, b)) join(groups, a, b);
-  }
+  return pairs.sort(
+    (x, y) => y.score - x.score || x.distance - y.distance || byStart(x.a, y.a) || byStart(x.b, y.b),
+  );
 }
 
-/** The spans of `others` (sorted by start) that are nearest in time, closest first. */
-function nearest(report: CallReport, others: readonly CallReport[]): readonly CallReport[] {
+function distance(a: CallReport, b: CallReport): number {
+  return Math.abs(nanosBetween(a.start, b.start)) + Math.abs(nanosBetween(a.end, b.end));
+}
+
+/** Spans of one scope by what they say, each list in the order in which they ended. */
+interface Index {
+  readonly lists: ReadonlyMap<string, readonly CallReport[]>;
+  readonly ranks: ReadonlyMap<string, ReadonlyMap<CallReport, number>>;
+}
+
+/** What doubles have in common, most telling first; the empty key is on all: their time is what they have in common. */
+function keysOf(report: CallReport): readonly string[] {
+  const keys = [''];
+  const [question, reply] = [brief(report.question), brief(report.replyText)];
+  if (report.responseId !== undefined) keys.push(`id ${report.responseId}`);
+  if (question !== '') keys.push(`question ${question}`);
+  if (reply !== '') keys.push(`reply ${reply}`);
+  if (question !== '' && reply !== '') keys.push(`both ${question} ${reply}`);
+  if (report.tokens !== '') keys.push(`tokens ${report.tokens}`);
+  return keys;
+}
+
+function brief(text: string): string {
+  return text.length <= 128 ? text : `${text.length} ${text.slice(0, 64)} ${text.slice(-64)}`;
+}
+
+function indexOf(reports: readonly CallReport[]): Index {
+  const lists = new Map<string, CallReport[]>();
+  for (const report of [...reports].sort(byEnd)) {
+    for (const key of keysOf(report)) {
+      const list = lists.get(key);
+      if (list) list.push(report);
+      else lists.set(key, [report]);
+    }
+  }
+  const ranks = new Map(
+    [...lists].map(([key, list]) => [key, new Map(list.map((report, rank) => [report, rank]))]),
+  );
+  return { lists, ranks };
+}
+
+/** By each thing they say: those that ended next to it, and those of the same rank (of many at once, the fifth belongs to the fifth). */
+function candidates(report: CallReport, ours: Index, theirs: Index): ReadonlySet<CallReport> {
+  const found = new Set<CallReport>();
+  for (const key of keysOf(report)) {
+    const list = theirs.lists.get(key);
+    if (!list) continue;
+    const count = ours.lists.get(key)?.length ?? 1;
+    const rank = Math.floor(((ours.ranks.get(key)?.get(report) ?? 0) * list.length) / count);
+    for (const centre of [rank, firstAfter(list, report)])
+      for (const other of list.slice(Math.max(0, centre - REACH), centre + REACH)) found.add(other);
+  }
+  return found;
+}
+
+/** Place in a list (sorted by end) of the first span that ended after this one. */
+function firstAfter(list: readonly CallReport[], report: CallReport): number {
   let low = 0;
-  let high = others.length;
+  let high = list.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const other = others[middle];
-    if (other && nanosBetween(other.start, report.start) > 0) low = middle + 1;
+    const other = list[middle];
+    if (other && nanosBetween(other.end, report.end) > 0) low = middle + 1;
     else high = middle;
   }
-  const window = others.slice(Math.max(0, low - MAX_CANDIDATES), low + MAX_CANDIDATES);
-  const distance = (other: CallReport): number =>
-    Math.abs(nanosBetween(report.start, other.start)) + Math.abs(nanosBetween(report.end, other.end));
-  return [...window].sort((a, b) => distance(a) - distance(b)).slice(0, MAX_CANDIDATES);
+  return low;
 }

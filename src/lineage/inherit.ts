@@ -45,6 +45,8 @@ export interface Lent {
   readonly instructions?: readonly Message[] | undefined;
   /** Only from a wrapper around this call and no other. */
   readonly sole?: Reading | undefined;
+  /** Why this call and no other failed, from the nearest wrapper that says so. */
+  readonly failure?: Reading['error'];
 }
 
 /** Lends what the reading knows; a plain workflow passes on what it was lent itself, an agent starts anew, a tool ends it. */
@@ -55,7 +57,7 @@ export function lend(
   callsBelow: number,
 ): Lent | undefined {
   if (!reading || reading.operation === 'other')
-    return above && callsBelow !== 1 ? { ...above, sole: undefined } : above;
+    return above && callsBelow !== 1 ? { ...above, sole: undefined, failure: undefined } : above;
   if (reading.operation !== 'agent' && reading.operation !== 'workflow') return undefined;
   const outer = reading.operation === 'agent' ? undefined : above;
   return {
@@ -67,6 +69,7 @@ export function lend(
     outputSchema: reading.outputSchema ?? outer?.outputSchema,
     instructions: reading.instructions ?? outer?.instructions,
     sole: callsBelow === 1 ? reading : undefined,
+    failure: callsBelow === 1 ? (reading.error ?? above?.failure) : undefined,
   };
 }
 
@@ -118,6 +121,10 @@ export function borrow(
         reading.responseModel === undefined ? sole?.requestModel : undefined,
       ),
       provider: take('provider', reading.provider, sole?.provider),
+      error:
+        reading.error && reading.error.message === undefined
+          ? (take('error', undefined, lent.failure) ?? reading.error)
+          : reading.error,
     },
     taken,
   };

@@ -7,7 +7,8 @@ import type { Operation, Reading, Surroundings } from '../completion/completion.
 import { readSurroundings } from '../readers/surroundings.ts';
 import { isUuidV4, spanRecordId, traceIdOf } from '../record/ids.ts';
 import { before, type HrTime, type SpanData } from '../span/span-data.ts';
-import { areDoubles, type CallReport, groupDoubles, reportOf } from './doubles.ts';
+import { areDoubles, type CallReport, reportOf } from './call-report.ts';
+import { groupDoubles } from './doubles.ts';
 import { borrow, inheritSurroundings, type Lent, lend } from './inherit.ts';
 import { mergeReadings, weigh } from './merge.ts';
 import type { ReadSpan, RecordPlan, RecordRole } from './plan.ts';
@@ -64,6 +65,8 @@ type Wants = NonNullable<LineageOptions['wants']>;
 interface Trace {
   readonly traceId: string;
   readonly wants: Wants;
+  /** Entries that any one map of this trace may hold. */
+  readonly limit: number;
   readonly groupId: string;
   touched: number;
   readonly seen: Map<string, Seen>;
@@ -122,7 +125,7 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   function traceOf(traceId: string, now: number, settled: RecordPlan[]): Trace {
     let trace = traces.get(traceId);
     if (trace) traces.delete(traceId);
-    else trace = newTrace(traceId, wants);
+    else trace = newTrace(traceId, wants, maxSpans);
     trace.touched = now;
     traces.set(traceId, trace); // insertion order is the order of last use
     while (traces.size > maxTraces) {
@@ -162,10 +165,11 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   return { resolve, settle, stats: () => ({ ...counts, traces: traces.size }) };
 }
 
-function newTrace(traceId: string, wants: Wants): Trace {
+function newTrace(traceId: string, wants: Wants, limit: number): Trace {
   return {
     traceId,
     wants,
+    limit,
     groupId: traceIdOf(traceId),
     touched: 0,
     seen: new Map(),
@@ -200,8 +204,8 @@ function resolveTrace(
   const topDown = orderTopDown(nodes);
   counts.steps += nodes.length;
   nameSession(trace, nodes);
-  for (const node of topDown) findEnclosing(node);
   settleFallbacks(trace, topDown);
+  for (const node of topDown) findEnclosing(node);
   for (const node of nodes) if (node.reading?.operation === 'inference') node.role = 'completion';
   settleDoubles(trace, nodes);
   const bottomUp = [...topDown].reverse();
@@ -286,7 +290,8 @@ function nameSession(trace: Trace, nodes: readonly Node[]): void {
 
 function findEnclosing(node: Node): void {
   const { parent } = node;
-  if (!parent) return;
+  // What a tool does is its own work, never a second report of the call that asked for it.
+  if (!parent || parent.reading?.operation === 'tool') return;
   node.enclosing = parent.reading?.operation === 'inference' ? parent : parent.enclosing;
 }
 
@@ -295,18 +300,72 @@ function findEnclosing(node: Node): void {
  * around several calls of other instrumentations are wrappers.
  */
 function settleFallbacks(trace: Trace, topDown: readonly Node[]): void {
-  const inferences = new Map<Node, number>();
+  const found = new Map<Node, Below>();
   for (let i = topDown.length - 1; i >= 0; i--) {
     const node = topDown[i] as Node;
     const { reading } = node;
-    const below = (inferences.get(node) ?? 0) + (trace.below.get(node.key)?.completions ?? 0);
-    if (reading?.operation === 'inference' && below > 0 && reading.yields)
-      retype(node, 'workflow', 'a call below it is reported by a span of its own');
+    const inHand = found.get(node) ?? NO_CALLS;
+    const calls = inHand.calls + (trace.below.get(node.key)?.direct ?? 0);
+    if (reading?.operation === 'inference') explainFailure(node, inHand.failure);
+    const sole = calls === 1 ? inHand.sole : undefined;
+    if (sole?.reading?.yields && reading?.yields) standInFor(sole, node);
+    else if (reading?.operation === 'inference' && calls > 0 && reading.yields) {
+      if (sole) addReport(sole, node);
+      retype(node, reading.yields, 'a call below it is reported by a span of its own');
+    }
     if (reading?.operation === 'embedding' && node.parent?.reading?.operation === 'embedding')
       retype(node.parent, 'workflow', 'the embedding is reported by a span below it');
-    const count = node.reading?.operation === 'inference' ? Math.max(1, below) : below;
-    if (node.parent) inferences.set(node.parent, (inferences.get(node.parent) ?? 0) + count);
+    if (node.parent)
+      found.set(node.parent, addBelow(found.get(node.parent) ?? NO_CALLS, node, inHand, calls));
   }
+}
+
+/** What a span encloses, tools and agents apart: the calls they make are not the span's own. */
+interface Below {
+  readonly calls: number;
+  readonly sole: Node | undefined;
+  readonly failure: Reading['error'];
+}
+
+const NO_CALLS: Below = { calls: 0, sole: undefined, failure: undefined };
+
+function addBelow(beside: Below, node: Node, inHand: Below, calls: number): Below {
+  const operation = node.reading?.operation;
+  if (operation === 'tool' || operation === 'agent') return beside;
+  const isCall = operation === 'inference';
+  return {
+    calls: beside.calls + (isCall ? Math.max(1, calls) : calls),
+    sole: beside.sole ?? (isCall ? node : inHand.sole),
+    failure:
+      beside.failure ??
+      (isCall ? undefined : operation === 'other' ? node.reading?.error : undefined) ??
+      inHand.failure,
+  };
+}
+
+/** A call that only says that it failed; why, a step inside it says. */
+function explainFailure(node: Node, failure: Reading['error']): void {
+  const { error } = node.reading as Reading;
+  if (error && error.message === undefined && failure)
+    node.reading = { ...(node.reading as Reading), error: { ...error, ...failure } };
+}
+
+/** A step that stands in for its call begins when the reply does; a summary around that call alone began with it. */
+function standInFor(step: Node, summary: Node): void {
+  summary.reading = {
+    ...mergeReadings(step.reading as Reading, [summary.reading as Reading]),
+    yields: undefined,
+  };
+  summary.merged.push(step.key);
+  summary.rules.push(`one call, several reports: merged with the step in span ${step.key}`);
+  retype(step, step.reading?.yields ?? 'other', 'the summary around it stands for the call');
+}
+
+/** A summary around this call and no other says what the call's own span does not. */
+function addReport(call: Node, summary: Node): void {
+  call.reading = mergeReadings(call.reading as Reading, [summary.reading as Reading]);
+  call.merged.push(summary.key);
+  call.rules.push(`one call, several reports: merged with the summary in span ${summary.key}`);
 }
 
 function retype(node: Node, operation: Operation, rule: string): void {
@@ -352,7 +411,11 @@ function mergeGroup(group: readonly Node[]): void {
     chosen.reading as Reading,
     others.map((node) => node.reading as Reading),
   );
-  chosen.merged = others.map((node) => node.key);
+  chosen.surroundings = others.reduce(
+    (own, node) => inheritSurroundings(own, node.surroundings),
+    chosen.surroundings,
+  );
+  chosen.merged.push(...others.map((node) => node.key));
   chosen.rules.push('one call, several reports: merged');
   for (const other of others) {
     other.role = 'double';
@@ -383,14 +446,15 @@ function carryUp(trace: Trace, node: Node): void {
   node.below = addRollups(node.below, own);
   trace.total = addRollups(trace.total, own);
   const parentId = node.span.parentSpanId;
-  if (node.parent) node.parent.below = addRollups(node.parent.below, node.below);
-  else if (parentId !== undefined)
-    trace.below.set(parentId, addRollups(trace.below.get(parentId), node.below));
+  const isWork = node.reading?.operation === 'tool' || node.reading?.operation === 'agent';
+  const below = isWork ? { ...node.below, direct: 0 } : node.below;
+  if (node.parent) node.parent.below = addRollups(node.parent.below, below);
+  else if (parentId !== undefined) trace.below.set(parentId, addRollups(trace.below.get(parentId), below));
 }
 
 function ownRollup(node: Node): Rollup {
   if (node.role === undefined) return NOTHING_BELOW;
-  if (node.role !== 'completion' || !node.report) return { completions: 0, records: 1 };
+  if (node.role !== 'completion' || !node.report) return { ...NOTHING_BELOW, records: 1 };
   return rollupOfCompletion(node.span.startTime, node.span.endTime, node.reading as Reading, node.report);
 }
 
@@ -467,6 +531,7 @@ function parentOf(trace: Trace, node: Node, whole: boolean): string {
     node.rules.push(remote ? 'parent in another process: the group' : 'parent span not in hand: the group');
     return trace.groupId;
   }
+  if (trace.needed.size >= trace.limit) return trace.groupId;
   trace.needed.add(spanId);
   return spanRecordId(trace.traceId, spanId);
 }
@@ -498,6 +563,7 @@ function rememberCalls(trace: Trace, node: Node): void {
 const MAX_ASKED = 16;
 
 function addAsked(trace: Trace, key: string, asked: AskedCall): void {
+  if (trace.asked.size >= trace.limit) trace.asked.delete(trace.asked.keys().next().value as string);
   const list = trace.asked.get(key);
   if (!list) trace.asked.set(key, [asked]);
   else if (list.length < MAX_ASKED) list.push(asked);

@@ -27,34 +27,96 @@ export function mergeReadings(chosen: Reading, others: readonly Reading[]): Read
 }
 
 function mergeTwo(a: Reading, b: Reading): Reading {
-  const failed = a.error !== undefined || (b.error !== undefined && !hasContent(a.choices));
+  const asked = mergeAsked(a, b);
   return {
     ...a,
-    instructions: a.instructions ?? (hasSystem(a.input) ? undefined : (b.instructions ?? systemOf(b.input))),
-    input: hasContent(a.input)
-      ? a.input
-      : hasContent(b.input)
-        ? withoutSystem(a, b.input)
-        : (a.input ?? b.input),
+    ...asked,
     choices: mergeChoices(a.choices, b.choices),
-    tools: a.tools ?? b.tools,
+    tools: mergeTools(a.tools, b.tools),
     outputSchema: a.outputSchema ?? b.outputSchema,
     parameters: mergeParameters(a.parameters, b.parameters),
     usage: fillUsage(a.usage, b.usage),
-    provider: a.provider ?? b.provider,
+    provider: isGuessed(a) ? (b.provider ?? a.provider) : (a.provider ?? b.provider),
     requestModel: a.requestModel ?? b.requestModel,
-    responseModel: a.responseModel ?? b.responseModel,
+    responseModel: moreExact(a.responseModel, b.responseModel),
     responseId: a.responseId ?? b.responseId,
     finishReasons: a.finishReasons ?? b.finishReasons,
     serviceTier: a.serviceTier ?? b.serviceTier,
     serverAddress: a.serverAddress ?? b.serverAddress,
     timeToFirstToken: a.timeToFirstToken ?? b.timeToFirstToken,
-    error: failed ? (a.error ?? b.error) : undefined,
+    error: mergeErrors(a, b),
     evalResults: a.evalResults ?? b.evalResults,
     agentName: a.agentName ?? b.agentName,
     extra: b.extra ? { ...b.extra, ...a.extra } : a.extra,
     notes: [...(a.notes ?? []), ...(b.notes ?? [])],
   };
+}
+
+/** The failure of the report that has the reply; one that another report's reply belies is that wrapper's own. */
+function mergeErrors(a: Reading, b: Reading): Reading['error'] {
+  if (hasContent(a.choices)) return a.error;
+  if (hasContent(b.choices)) return b.error;
+  return fillError(a.error, b.error);
+}
+
+function fillError(a: Reading['error'], b: Reading['error']): Reading['error'] {
+  if (!a || !b) return a ?? b;
+  return { type: a.type ?? b.type, message: a.message ?? b.message, stack: a.stack ?? b.stack };
+}
+
+function isGuessed(reading: Reading): boolean {
+  return reading.notes?.some((note) => note.kind === 'guessed' && note.text.startsWith('provider')) ?? false;
+}
+
+/** Some wrappers repeat the requested model as the response's; the one who saw the response knows the version. */
+function moreExact(a: string | undefined, b: string | undefined): string | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return b.length > a.length && b.startsWith(a) ? b : a;
+}
+
+/** What the model was told: the chosen report's, unless it lost pieces that the other has. */
+function mergeAsked(a: Reading, b: Reading): Pick<Reading, 'instructions' | 'input'> {
+  const [own, other] = [a.input ?? [], b.input ?? []];
+  const spoken = (messages: readonly Message[]): readonly Message[] =>
+    messages.filter((message) => !isSystem(message));
+  const takeOther =
+    !hasContent(own) ||
+    (spoken(other).length >= spoken(own).length && pieces(spoken(other)) > pieces(spoken(own)));
+  const system =
+    a.instructions ?? nonEmpty(own.filter(isSystem)) ?? b.instructions ?? nonEmpty(other.filter(isSystem));
+  if (!takeOther || !hasContent(other)) {
+    return hasSystem(own) || !hasContent(own)
+      ? { instructions: hasSystem(own) ? a.instructions : system, input: a.input ?? b.input }
+      : { instructions: system, input: a.input };
+  }
+  return { instructions: system, input: spoken(other) };
+}
+
+/** Pieces of content that are there and whole: what an emitter could not carry stands as raw JSON, or without an id. */
+function pieces(messages: readonly Message[]): number {
+  let count = 0;
+  for (const message of messages) {
+    for (const part of message.parts) if (part.kind !== 'other') count++;
+    for (const call of message.toolCalls) count += call.id === undefined ? 1 : 2;
+    if (message.toolCallId !== undefined) count++;
+  }
+  return count;
+}
+
+/** The chosen list; descriptions and schemas that it lacks from the other. */
+function mergeTools(a: Reading['tools'], b: Reading['tools']): Reading['tools'] {
+  if (!a || !b) return a ?? b;
+  const known = new Map(b.map((tool) => [tool.name, tool]));
+  return a.map((tool) => {
+    const other = known.get(tool.name);
+    if (!other) return tool;
+    return {
+      ...tool,
+      description: tool.description ?? other.description,
+      parameters: tool.parameters ?? other.parameters,
+      strict: tool.strict ?? other.strict,
+    };
+  });
 }
 
 function fillUsage(a: Usage | undefined, b: Usage | undefined): Usage | undefined {
@@ -73,20 +135,16 @@ export function hasContent(messages: readonly Message[] | undefined): boolean {
   return messages?.some((message) => message.parts.length + message.toolCalls.length > 0) ?? false;
 }
 
+function isSystem(message: Message): boolean {
+  return message.role === 'system' || message.role === 'developer';
+}
+
 export function hasSystem(messages: readonly Message[] | undefined): boolean {
-  return messages?.some((message) => message.role === 'system' || message.role === 'developer') ?? false;
+  return messages?.some(isSystem) ?? false;
 }
 
-function systemOf(messages: readonly Message[] | undefined): readonly Message[] | undefined {
-  const found =
-    messages?.filter((message) => message.role === 'system' || message.role === 'developer') ?? [];
-  return found.length > 0 ? found : undefined;
-}
-
-function withoutSystem(a: Reading, messages: readonly Message[] | undefined): readonly Message[] | undefined {
-  return a.instructions === undefined
-    ? messages
-    : messages?.filter((message) => message.role !== 'system' && message.role !== 'developer');
+function nonEmpty(messages: readonly Message[]): readonly Message[] | undefined {
+  return messages.length > 0 ? messages : undefined;
 }
 
 /** The chosen reply, with what it lost: an empty one is replaced, missing calls and call ids are filled in. */
@@ -98,8 +156,5 @@ function mergeChoices(
   const other = b?.[0];
   if (!first || !hasContent([first])) return hasContent(b) ? b : (a ?? b);
   if (!other) return a;
-  return [
-    completeReply(first, other),
-    ...(rest.length > 0 ? rest : (b ?? []).slice(1)),
-  ];
+  return [completeReply(first, other), ...(rest.length > 0 ? rest : (b ?? []).slice(1))];
 }

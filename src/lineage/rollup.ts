@@ -2,13 +2,15 @@
 import type { Message, Reading } from '../completion/completion.ts';
 import { asText } from '../json/json-text.ts';
 import { before, type HrTime } from '../span/span-data.ts';
-import type { CallReport } from './doubles.ts';
+import type { CallReport } from './call-report.ts';
 
 /** Texts kept for roll-ups are bounded: a group's input is a summary, its completions hold the whole. */
 const MAX_TEXT = 32_768;
 
 export interface Rollup {
   readonly completions: number;
+  /** Of these, the ones that no tool and no agent stands between. */
+  readonly direct: number;
   readonly records: number;
   readonly first?: { readonly at: HrTime; readonly text: string } | undefined;
   readonly last?: { readonly at: HrTime; readonly text: string } | undefined;
@@ -16,12 +18,13 @@ export interface Rollup {
   readonly call?: CallReport | undefined;
 }
 
-export const NOTHING_BELOW: Rollup = { completions: 0, records: 0 };
+export const NOTHING_BELOW: Rollup = { completions: 0, direct: 0, records: 0 };
 
 export function addRollups(a: Rollup | undefined, b: Rollup): Rollup {
   if (!a) return b;
   return {
     completions: a.completions + b.completions,
+    direct: a.direct + b.direct,
     records: a.records + b.records,
     first: a.first && (!b.first || !before(b.first.at, a.first.at)) ? a.first : b.first,
     last: a.last && (!b.last || before(b.last.at, a.last.at)) ? a.last : b.last,
@@ -36,6 +39,7 @@ export function rollupOfCompletion(start: HrTime, end: HrTime, reading: Reading,
   const said = reply && (plainText(reply) ?? callsText(reply));
   return {
     completions: 1,
+    direct: 1,
     records: 1,
     first: asked === undefined ? undefined : { at: start, text: asked },
     last: said === undefined ? undefined : { at: end, text: said },

@@ -119,24 +119,49 @@ export function readResponse(raw: unknown): ResponseFacts {
   const body = asObject(value);
   if (!body) return {};
   const choices = readChoices(body);
-  const model = textMember(body, 'model', 'modelVersion', 'model_version', 'modelId');
+  const generated = readGenerationFacts(body);
   return {
     ...(choices && choices.length > 0 ? { choices } : {}),
-    model,
-    id: textMember(body, 'id', 'responseId', 'response_id'),
+    model: textMember(body, 'model', 'modelVersion', 'model_version', 'modelId') ?? generated.model,
+    id: textMember(body, 'id', 'responseId', 'response_id') ?? generated.id,
     usage:
       readUsageBag(member(body, 'usage', 'usageMetadata', 'usage_metadata', 'tokenUsage', 'token_usage')) ??
-      readUsageBag(
-        member(
-          asObject(member(body, 'llmOutput', 'llm_output')),
-          'tokenUsage',
-          'token_usage',
-          'estimatedTokenUsage',
-        ),
-      ),
+      generated.usage,
     finishReasons: finishReasonsOf(body, choices),
-    serviceTier: textMember(body, 'service_tier', 'serviceTier'),
+    serviceTier: textMember(body, 'service_tier', 'serviceTier') ?? generated.serviceTier,
   };
+}
+
+/** Where LangChain's LLMResult keeps what the provider said: in its summary and around the first message. */
+function readGenerationFacts(body: JsonObject): ResponseFacts {
+  const [first] = asArray(member(body, 'generations')) ?? [];
+  const generation = asObject(asArray(first)?.[0] ?? first);
+  if (!generation) return {};
+  const summary = asObject(member(body, 'llmOutput', 'llm_output'));
+  const message = asObject(member(generation, 'message'));
+  const fields = asObject(member(message, 'kwargs', 'data')) ?? message;
+  const places = [
+    summary,
+    asObject(member(fields, 'response_metadata')),
+    asObject(member(generation, 'generationInfo', 'generation_info')),
+    asObject(member(fields, 'additional_kwargs')),
+    fields,
+  ].filter((place) => place !== undefined);
+  const named = (...keys: readonly string[]): string | undefined =>
+    places.map((place) => textMember(place, ...keys)).find((text) => text !== undefined && !isRunId(text));
+  return {
+    id: named('id', 'message_id'),
+    model: named('model_name', 'model', 'model_id'),
+    serviceTier: named('service_tier'),
+    usage:
+      readUsageBag(member(fields, 'usage_metadata')) ??
+      readUsageBag(member(summary, 'tokenUsage', 'token_usage', 'estimatedTokenUsage', 'usage')),
+  };
+}
+
+/** A message that got no id from its provider is given its run's. */
+function isRunId(text: string): boolean {
+  return /^(lc_)?run-/.test(text);
 }
 
 function finishReasonsOf(
@@ -259,10 +284,7 @@ function readCandidate(candidate: JsonObject | undefined): Message | undefined {
   // Gemini's own candidates hold the content, Genkit's the message.
   const content = asObject(member(candidate, 'content', 'message')) ?? {};
   const reply = joinReply(readMessages([{ ...content, role: 'model' }], 'output'));
-  return withFinish(
-    reply && joinChunks(reply),
-    textMember(candidate, 'finishReason', 'finish_reason'),
-  );
+  return withFinish(reply && joinChunks(reply), textMember(candidate, 'finishReason', 'finish_reason'));
 }
 
 /** LangChain's LLMResult: one list of generations for each prompt. */
@@ -275,9 +297,13 @@ function readGenerations(generations: readonly unknown[]): readonly Message[] {
     const read = message
       ? readMessages([message], 'output')
       : readMessages([{ role: 'assistant', content: member(generation, 'text') ?? '' }], 'output');
-    return oneOf(
-      withFinish(joinReply(read), textMember(info, 'finish_reason', 'finishReason', 'stop_reason')),
-    );
+    const fields = asObject(member(message, 'kwargs', 'data')) ?? message;
+    const reason =
+      textMember(info, 'finish_reason', 'finishReason', 'stop_reason') ??
+      textMember(asObject(member(fields, 'additional_kwargs')), 'stop_reason', 'finish_reason') ??
+      // The Responses API has a status instead.
+      textMember(asObject(member(fields, 'response_metadata')), 'status');
+    return oneOf(withFinish(joinReply(read), reason));
   });
 }
 

@@ -164,11 +164,11 @@ function readCallFields(message: JsonObject, into: Parts): void {
   if (legacy && into.calls.length === 0) addCall(legacy, into);
 }
 
-/** The same call may stand in the content and beside it. */
+/** The same call may stand in the content and beside it, in either place without its arguments. */
 function addCall(raw: JsonObject | undefined, into: Parts): void {
   const call = raw && readToolCall(raw);
   if (!call) return;
-  const same = into.calls.some(
+  const at = into.calls.findIndex(
     (known) =>
       (known.id !== undefined && known.id === call.id) ||
       (known.id === undefined &&
@@ -176,7 +176,8 @@ function addCall(raw: JsonObject | undefined, into: Parts): void {
         known.name === call.name &&
         String(known.arguments) === String(call.arguments)),
   );
-  if (!same) into.calls.push(call);
+  if (at < 0) into.calls.push(call);
+  else if (into.calls[at]?.arguments === '{}') into.calls[at] = call;
 }
 
 /** A message of role `tool` holds one result, or several as parts. */

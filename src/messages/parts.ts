@@ -297,7 +297,9 @@ function readUntyped(part: JsonObject, into: Parts, depth: number): void {
 
 /** Genkit's `{data}`: a JSON answer that was parsed. */
 function isJsonAnswer(part: JsonObject): boolean {
-  return member(part, 'data') !== undefined && Object.keys(part).every((key) => /^(data|metadata)$/.test(key));
+  return (
+    member(part, 'data') !== undefined && Object.keys(part).every((key) => /^(data|metadata)$/.test(key))
+  );
 }
 
 /** Cache points and thought signatures: no content. */

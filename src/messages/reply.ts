@@ -6,7 +6,7 @@ import { asText, isEmptyText } from '../json/json-text.ts';
 export function completeReply(first: Message, other: Message): Message {
   return {
     ...first,
-    toolCalls: first.toolCalls.length === 0 ? other.toolCalls : fillIds(first.toolCalls, other.toolCalls),
+    toolCalls: fillCalls(first.toolCalls, other.toolCalls),
     parts: fillParts(first.parts, other.parts),
     finishReason: first.finishReason ?? other.finishReason,
   };
@@ -25,7 +25,10 @@ function saysMore(a: Message, b: Message): boolean {
 
 /** Characters of what was said; content that only JSON can show counts as nothing beside the text it was made from. */
 function spokenLength(message: Message): number {
-  return message.parts.reduce((sum, part) => sum + (part.kind === 'text' ? (asText(part.text) ?? '').length : 0), 0);
+  return message.parts.reduce(
+    (sum, part) => sum + (part.kind === 'text' ? (asText(part.text) ?? '').length : 0),
+    0,
+  );
 }
 
 function isReasoning(part: Part): boolean {
@@ -47,10 +50,22 @@ function fillParts(first: readonly Part[], other: readonly Part[]): readonly Par
   ];
 }
 
-function fillIds(calls: readonly ToolCall[], others: readonly ToolCall[]): readonly ToolCall[] {
-  if (calls.every((call) => call.id !== undefined) || calls.length !== others.length) return calls;
+/** The chosen calls, unless the other report has the same and more; ids and arguments that were lost are filled in. */
+function fillCalls(calls: readonly ToolCall[], others: readonly ToolCall[]): readonly ToolCall[] {
   if (!calls.every((call, i) => call.name === others[i]?.name)) return calls;
-  return calls.map((call, i) => (call.id === undefined ? { ...call, id: others[i]?.id } : call));
+  return others.map((other, i) => {
+    const call = calls[i];
+    if (!call) return other;
+    return {
+      ...call,
+      id: call.id ?? other.id,
+      arguments: isNothing(call.arguments) ? other.arguments : call.arguments,
+    };
+  });
+}
+
+function isNothing(args: ToolCall['arguments']): boolean {
+  return /^\s*(\{\s*\})?\s*$/.test(typeof args === 'string' ? args : args.json);
 }
 
 /** Gemini's streamed replies keep every chunk as a part of its own: neighbours of one kind are one text. */
@@ -59,7 +74,10 @@ export function joinChunks(message: Message): Message {
   for (const part of message.parts) {
     const last = parts.at(-1);
     if ((part.kind === 'text' || part.kind === 'reasoning') && last?.kind === part.kind)
-      parts[parts.length - 1] = { kind: part.kind, text: (asText(last.text) ?? '') + (asText(part.text) ?? '') };
+      parts[parts.length - 1] = {
+        kind: part.kind,
+        text: (asText(last.text) ?? '') + (asText(part.text) ?? ''),
+      };
     else parts.push(part);
   }
   return parts.length === message.parts.length ? message : { ...message, parts };

@@ -115,7 +115,9 @@ const MAX_METADATA = 128;
 const MAX_METADATA_TEXT = 8_192;
 const SECRET_KEY =
   /(^|[._-])(api[_-]?key|authorization|password|secret|access[_-]?token|headers?)([._-]|$)|user_api_key/i;
-const BOOKKEEPING = /^(freeplay\.|ls_|__|langgraph_|checkpoint_ns$|lc_|langfusePrompt$|subtype$|state$)/;
+/** What emitters keep among the metadata for themselves; Mastra a whole response. */
+const BOOKKEEPING =
+  /^(freeplay\.|ls_|__|langgraph_|checkpoint_ns$|lc_|langfusePrompt$|subtype$|state$|body$|modelMetadata$)/;
 
 export function readSurroundings(attributes: Attributes): Surroundings | undefined {
   const metadata = collectMetadata(attributes);
@@ -169,14 +171,11 @@ const SESSION_KEY =
 const OTHER_SESSION =
   /^(mcp|http|url|tls|db|net|network|rpc|messaging|browser|process|thread|langsmith\.trace|gen_ai\.(input|output))\b/;
 
-/** Emitters nobody has listed yet still name their session by one of these words. */
+/** Emitters nobody has listed yet still name their session by one of these words; a thread only where nothing is called a session. */
 function unlistedSession(attributes: Attributes): string | undefined {
-  for (const key of Object.keys(attributes)) {
-    if (!SESSION_KEY.test(key) || OTHER_SESSION.test(key)) continue;
-    const value = getId(attributes, key);
-    if (value !== undefined) return value;
-  }
-  return undefined;
+  const keys = Object.keys(attributes).filter((key) => SESSION_KEY.test(key) && !OTHER_SESSION.test(key));
+  const isThread = (key: string): boolean => /thread/i.test(key);
+  return getId(attributes, ...keys.filter((key) => !isThread(key)), ...keys.filter(isThread));
 }
 
 function scalarText(value: unknown): string | undefined {

@@ -226,6 +226,9 @@ interface UsageRow {
   readonly rule: Partial<UsageRule>;
 }
 
+/** Stands for a dialect where a span's only counts are those in a copy of the provider's own response. */
+export const PROVIDER_BODY = 'provider-body';
+
 /**
  * One row for each emitter whose counts are not the totals that the semantic conventions ask for (since 1.40 cached input is inside
  * `input_tokens`, reasoning inside `output_tokens`). Everything that is not listed counts totals. First match wins.
@@ -252,6 +255,8 @@ export const USAGE_TABLE: readonly UsageRow[] = [
   { dialect: 'claude-code', rule: { cachedInput: 'excluded' } },
   { dialect: 'genkit', provider: /^anthropic$/, rule: { cachedInput: 'excluded' } },
   { dialect: 'aws-sdk', rule: { cachedInput: 'excluded' } },
+  { dialect: PROVIDER_BODY, provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
+  { dialect: PROVIDER_BODY, provider: /^(google|vertex)$/, rule: { reasoning: 'excluded' } },
 ];
 
 /** True for versions below `major.minor`, and for none at all: older emitters often name no version. */

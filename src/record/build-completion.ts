@@ -169,7 +169,8 @@ function providerInfo(
     request_model: differs ? reading.requestModel : undefined,
     finish_reasons: reading.finishReasons && [...reading.finishReasons],
     service_tier: reading.serviceTier,
-    time_to_first_token: reading.timeToFirstToken,
+    time_to_first_token:
+      reading.timeToFirstToken === undefined ? undefined : Math.round(reading.timeToFirstToken * 1e6) / 1e6,
     server_address: reading.serverAddress,
     ...usageDetails(reading.usage),
     ...compactExtra(reading.extra),

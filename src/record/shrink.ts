@@ -42,9 +42,11 @@ export function shrinkBody(body: RecordBody, maxBytes: number): Shrunk {
   for (const leaf of leaves) {
     if (size <= maxBytes) break;
     const before = leaf.get();
-    const after = leaf.media
-      ? mediaText(before)
-      : cutMiddle(before, Math.max(KEEP_BYTES, Buffer.byteLength(before) - (size - maxBytes) - 64));
+    const after = cutLeaf(
+      leaf,
+      before,
+      Math.max(KEEP_BYTES, Buffer.byteLength(before) - (size - maxBytes) - 64),
+    );
     if (after.length >= before.length) continue;
     leaf.set(after);
     size -= Buffer.byteLength(JSON.stringify(before)) - Buffer.byteLength(JSON.stringify(after));
@@ -55,6 +57,14 @@ export function shrinkBody(body: RecordBody, maxBytes: number): Shrunk {
   if (jsonBytes(copy) > maxBytes) dropExtras(copy, maxBytes, cut);
   markCut(copy, cut);
   return { body: copy, cut };
+}
+
+function cutLeaf(leaf: Leaf, text: string, keepBytes: number): string {
+  if (leaf.media) return mediaText(text);
+  // Tool arguments stay JSON: what is left of them is a text inside.
+  return leaf.path.endsWith('.arguments')
+    ? JSON.stringify({ cut: cutMiddle(text, keepBytes >> 1) })
+    : cutMiddle(text, keepBytes);
 }
 
 function collectLeaves(body: RecordBody): readonly Leaf[] {
@@ -91,7 +101,7 @@ function collectLeaves(body: RecordBody): readonly Leaf[] {
   return leaves.sort((a, b) => Number(b.media) - Number(a.media) || a.rank - b.rank || a.order - b.order);
 }
 
-/** Arguments must stay JSON and a data URI whole or gone: such texts are replaced, not cut in the middle. */
+/** A data URI is whole or gone: half of it is nothing. */
 function isMedia(path: string, value: string): boolean {
   return (
     /\.(image_url\.url|input_audio\.data|file\.file_data)$/.test(path) ||
@@ -116,7 +126,7 @@ function mediaText(value: string): string {
 }
 
 /**
- * The text without its middle, cut on code-point boundaries; JSON text of tool arguments becomes a JSON text that says so.
+ * The text without its middle, cut on code-point boundaries.
  *
  * @param keepBytes about how many bytes to keep
  */

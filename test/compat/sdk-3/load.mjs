@@ -1,0 +1,2 @@
+/** ES modules are resolved from where `import()` is written: here, in the project that has the SDK. */
+export const load = (specifier) => import(specifier);
