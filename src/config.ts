@@ -12,7 +12,7 @@ import type { SpanData } from './span/span-data.ts';
 export type DropReason = string;
 
 /**
- * Options of the exporter and of `convertSpans`. Everything has a default; what the environment gives is read where the code gives
+ * Options of the exporter, the processor and `convertSpans`. Everything has a default; what the environment gives is read where the code gives
  * nothing.
  */
 export interface FreeplayOptions {
@@ -62,6 +62,20 @@ export interface FreeplayOptions {
   shutdownTimeoutMillis?: number | undefined;
   /** Flush when the process has nothing else to do (`beforeExit`). @default true */
   flushOnExit?: boolean | undefined;
+  /** Processor only: `{id}`, `{traceId}` and `{spanId}` are filled in and stamped on spans as `freeplay.url`. @default none */
+  completionUrlTemplate?: string | undefined;
+  /** Processor only: write `freeplay.completion.id` and `freeplay.trace.id` to the spans. @default true */
+  stampSpans?: boolean | undefined;
+  /** Processor only: take session, user, environment and prompt version from incoming baggage. @default false */
+  readBaggage?: boolean | undefined;
+  /** Processor only: milliseconds an ended span waits for its neighbours before it is converted. @default 1000 */
+  flushDelayMillis?: number | undefined;
+  /** Processor only: milliseconds a call waits for a second report of it that is still running. @default 1000 */
+  mergeWaitMillis?: number | undefined;
+  /** Processor only: milliseconds after which a call that never ended is recorded as incomplete. @default 1800000 */
+  unendedAfterMillis?: number | undefined;
+  /** Processor only: record spans that are recorded but not sampled, too. @default false */
+  includeUnsampled?: boolean | undefined;
   /** Called with every record that is created. A throw is counted and ignored. @default none */
   onRecord?: ((record: FreeplayRecord) => void) | undefined;
   /** Called with every record that is lost or rejected, and why. @default none */
@@ -118,6 +132,13 @@ export interface Config {
   readonly flushTimeoutMillis: number;
   readonly shutdownTimeoutMillis: number;
   readonly flushOnExit: boolean;
+  readonly completionUrlTemplate: string | undefined;
+  readonly stampSpans: boolean;
+  readonly readBaggage: boolean;
+  readonly flushDelayMillis: number;
+  readonly mergeWaitMillis: number;
+  readonly unendedAfterMillis: number;
+  readonly includeUnsampled: boolean;
   readonly onRecord: ((record: FreeplayRecord) => void) | undefined;
   readonly onDrop: ((record: FreeplayRecord, reason: DropReason) => void) | undefined;
   readonly dispatcher: object | undefined;
@@ -175,6 +196,13 @@ const optionsSchema = z
     flushTimeoutMillis: duration,
     shutdownTimeoutMillis: duration,
     flushOnExit: z.boolean(),
+    completionUrlTemplate: z.string(),
+    stampSpans: z.boolean(),
+    readBaggage: z.boolean(),
+    flushDelayMillis: duration,
+    mergeWaitMillis: duration,
+    unendedAfterMillis: positive,
+    includeUnsampled: z.boolean(),
     onRecord: fn<(record: FreeplayRecord) => void>('(record) => void'),
     onDrop: fn<(record: FreeplayRecord, reason: DropReason) => void>('(record, reason) => void'),
     dispatcher: z.custom<object>(
@@ -247,6 +275,13 @@ export function resolveConfig(
       flushTimeoutMillis: given.flushTimeoutMillis ?? 10_000,
       shutdownTimeoutMillis: given.shutdownTimeoutMillis ?? 5_000,
       flushOnExit: given.flushOnExit ?? true,
+      completionUrlTemplate: nonEmpty(given.completionUrlTemplate),
+      stampSpans: given.stampSpans ?? true,
+      readBaggage: given.readBaggage ?? false,
+      flushDelayMillis: given.flushDelayMillis ?? 1_000,
+      mergeWaitMillis: given.mergeWaitMillis ?? 1_000,
+      unendedAfterMillis: given.unendedAfterMillis ?? 1_800_000,
+      includeUnsampled: given.includeUnsampled ?? false,
       onRecord: given.onRecord,
       onDrop: given.onDrop,
       dispatcher: given.dispatcher,

@@ -6,6 +6,7 @@ import { DIALECTS, findDialect } from './dialects/registry.ts';
 import type { ReadSpan, RecordPlan, RecordRole } from './lineage/plan.ts';
 import { readSurroundings } from './readers/surroundings.ts';
 import { buildRecord, type RecordOptions } from './record/build-record.ts';
+import { buildUpdate } from './record/build-update.ts';
 import { mediaPlaceholder } from './record/policy.ts';
 import type { FreeplayRecord } from './record/record.ts';
 import type { LogData, SpanData } from './span/span-data.ts';
@@ -33,6 +34,8 @@ export interface Converter {
   read(span: SpanData, logs: readonly LogData[]): ReadSpan;
   /** The record that the lineage planned. */
   build(plan: RecordPlan): FreeplayRecord;
+  /** The late reply of a completion that was recorded as incomplete. */
+  buildUpdate(read: ReadSpan): FreeplayRecord | undefined;
   readonly failures: { dialect: number; hook: number };
 }
 
@@ -82,7 +85,12 @@ export function createConverter(config: ConvertConfig): Converter {
     return { span, dialect: dialect?.name ?? 'plain', reading };
   }
 
-  return { read, build: (plan) => buildRecord(plan, options), failures };
+  return {
+    read,
+    build: (plan) => buildRecord(plan, options),
+    buildUpdate: (read) => buildUpdate(read, options),
+    failures,
+  };
 }
 
 /** What the option `records` leaves of the tree; for the lineage, which must not name parents that will not be. */

@@ -15,12 +15,19 @@ export type {
   Usage,
 } from './completion/completion.ts';
 export type { DropReason, FreeplayOptions } from './config.ts';
+export {
+  type FreeplayContext,
+  type FreeplayContextHandle,
+  type RecordedCompletion,
+  withFreeplayContext,
+} from './context/freeplay-context.ts';
 export { type ConvertOptions, convertSpans } from './convert-spans.ts';
 export type { Dialect } from './dialects/dialect.ts';
 export { FreeplayOptionError } from './errors.ts';
 export type { Ledger } from './exporter/ledger.ts';
 export type { FreeplayLogRecordProcessor } from './exporter/log-record-processor.ts';
 export { type ExportResult, FreeplaySpanExporter } from './exporter/span-exporter.ts';
+export { FreeplaySpanProcessor } from './processor/span-processor.ts';
 export { completionIdOf, sessionIdOf, traceIdOf } from './record/ids.ts';
 export type { Mask } from './record/mask.ts';
 export type { FreeplayRecord, Receipt, RecordBody } from './record/record.ts';

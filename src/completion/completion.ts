@@ -59,6 +59,8 @@ export interface Message {
   readonly toolCallId?: string | undefined;
   /** On choices: why the model stopped, as reported. */
   readonly finishReason?: string | undefined;
+  /** The message as it was captured, where that only names its calls or whose result it is. */
+  readonly captured?: Message | undefined;
 }
 
 export interface ToolDefinition {

@@ -1,4 +1,5 @@
 /** Many spellings → one value. Unknown values pass through unchanged. */
+import { asText } from '../json/json-text.ts';
 import type { Role } from './completion.ts';
 
 const ROLES: ReadonlyMap<string, Role> = new Map([
@@ -27,7 +28,7 @@ const ROLES: ReadonlyMap<string, Role> = new Map([
 
 /** The API's role, or `undefined` for a word that names none. */
 export function normaliseRole(role: unknown): Role | undefined {
-  return typeof role === 'string' ? ROLES.get(role.trim().toLowerCase()) : undefined;
+  return ROLES.get(asText(role)?.trim().toLowerCase() ?? '');
 }
 
 const FINISH_REASONS: ReadonlyMap<string, string> = new Map([
@@ -74,8 +75,9 @@ const FINISH_REASONS: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** `stop`, `length`, `tool_calls`, `content_filter`, `error`, or the reported word; `undefined` for an empty one. */
-export function normaliseFinishReason(raw: unknown): string | undefined {
-  if (typeof raw !== 'string' || raw.trim() === '') return undefined;
+export function normaliseFinishReason(reported: unknown): string | undefined {
+  const raw = asText(reported);
+  if (raw === undefined || raw.trim() === '') return undefined;
   // Enumerations of some clients print as "FinishReason.STOP".
   const word = raw.trim().split('.').pop() ?? '';
   const key = word.toLowerCase().replaceAll('-', '_').replaceAll(' ', '_');

@@ -4,7 +4,7 @@ import { jsonValue } from '../json/read-json.ts';
 import { readRequest, readResponse } from '../messages/exchange.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { ioValue, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
-import { getAttribute, getString, hasPrefix } from '../span/attributes.ts';
+import { getAttribute, getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
 import type { LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
@@ -37,7 +37,8 @@ function readAdk(span: SpanData, logs: readonly LogData[]): Reading | undefined 
   if (operation === 'other') return { operation };
   const content = readContent(span, logs);
   const base = readGenAiSpan(span, logs, {
-    dialect: googleAdk.name,
+    // The conventions' own key comes with the conventions' meaning: reasoning is inside the output count.
+    dialect: hasAttribute(attributes, 'gen_ai.usage.reasoning.output_tokens') ? 'otel-genai' : googleAdk.name,
     operation,
     content,
     requestModel: getString(attributes, 'gen_ai.request.model') ?? content.request?.model,

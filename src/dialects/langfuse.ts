@@ -1,7 +1,8 @@
-import type { Message, Operation, Reading } from '../completion/completion.ts';
+import type { Message, Operation, Reading, Surroundings } from '../completion/completion.ts';
+import { normaliseFinishReason, normaliseRole } from '../completion/normalise.ts';
 import { asArray, asObject, type JsonObject, member, textMember } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { readOutputSchema, readRequest, readResponse } from '../messages/exchange.ts';
+import { readOutputSchema, readRequest, readResponse, readStateReply } from '../messages/exchange.ts';
 import { joinReply, readInstructions, readMessages } from '../messages/messages.ts';
 import { readTools } from '../messages/tools.ts';
 import { asChoices, type Content, nonEmpty, readNoted } from '../readers/content.ts';
@@ -41,7 +42,10 @@ function readLangfuse(span: SpanData, logs: readonly LogData[]): Reading | undef
     TYPES.get(getString(attributes, 'langfuse.observation.type')?.toLowerCase() ?? 'span') ?? 'other';
   if (operation === 'other') return { operation };
   const bag = asObject(jsonValue(getAttribute(attributes, 'langfuse.observation.model.parameters')));
-  const content = operation === 'inference' ? readContent(attributes, bag) : { notes: [] };
+  const content: Content =
+    operation === 'inference'
+      ? readContent(attributes, bag)
+      : { notes: [], response: readStateReply(getAttribute(attributes, 'langfuse.observation.output')) };
   const base = readGenAiSpan(span, logs, {
     dialect: langfuse.name,
     operation,
@@ -66,6 +70,7 @@ function readLangfuse(span: SpanData, logs: readonly LogData[]): Reading | undef
         : ioValue(attributes, 'langfuse.observation.output', 'langfuse.trace.output'),
     toolArguments: operation === 'tool' ? getString(attributes, 'langfuse.observation.input') : undefined,
     timeToFirstToken: base.timeToFirstToken ?? firstToken(span),
+    surroundings: operation === 'inference' ? withoutRequest(base.surroundings) : base.surroundings,
   };
 }
 
@@ -85,8 +90,13 @@ function readContent(attributes: Attributes, parameters: JsonObject | undefined)
   // The client wrapper moves what it takes for no input into the metadata.
   const instructions = getString(attributes, 'langfuse.observation.metadata.instructions');
   const response = readResponse(rawOutput);
+  // Responses only have a status; of the chat API's wrapper nothing tells.
+  const status = normaliseFinishReason(getAttribute(attributes, 'langfuse.observation.metadata.status'));
   content.request = request;
-  content.response = response;
+  content.response = {
+    ...response,
+    finishReasons: response.finishReasons ?? (status === undefined ? undefined : [status]),
+  };
   content.input = request.messages;
   content.instructions =
     request.instructions ??
@@ -98,33 +108,46 @@ function readContent(attributes: Attributes, parameters: JsonObject | undefined)
     request.tools ??
     readTools(getAttribute(attributes, 'langfuse.observation.metadata.tools')) ??
     readTools(parameters && member(parameters, 'tools'));
-  const format = parameters && {
-    ...parameters,
-    response_format: jsonValue(member(parameters, 'response_format')),
-    text: jsonValue(member(parameters, 'text')),
-  };
-  content.outputSchema =
-    request.outputSchema ??
-    (format && readOutputSchema(format)) ??
-    readOutputSchema({ text: jsonValue(getAttribute(attributes, 'langfuse.observation.metadata.text')) });
+  content.outputSchema = request.outputSchema ?? readFormat(attributes, parameters);
   content.choices = content.choices?.map(reply);
   return content;
+}
+
+/** What the client wrapper takes for metadata: parts of the request and of the response, which are read as such. */
+const REQUEST_KEYS =
+  /^(instructions|tools|tool_choice|functions|function_call|response_format|text|reasoning|status|metadata)(\.|$)/;
+
+function withoutRequest(found: Surroundings | undefined): Surroundings | undefined {
+  if (!found?.metadata) return found;
+  const own = Object.entries(found.metadata).filter(([key]) => !REQUEST_KEYS.test(key));
+  return { ...found, metadata: own.length > 0 ? Object.fromEntries(own) : undefined };
+}
+
+/** The client wrapper keeps what it was given for the format among the parameters, or, as a whole, in the metadata. */
+function readFormat(attributes: Attributes, parameters: JsonObject | undefined): Content['outputSchema'] {
+  const given = (name: string): readonly unknown[] => [
+    member(parameters, name),
+    getAttribute(attributes, `langfuse.observation.metadata.${name}`),
+  ];
+  return ['response_format', 'text']
+    .flatMap((name) => given(name).map((value) => readOutputSchema({ [name]: jsonValue(value) })))
+    .find((schema) => schema !== undefined);
 }
 
 function reply(message: Message): Message {
   return message.role === 'assistant' ? message : (joinReply([{ ...message, role: 'assistant' }]) ?? message);
 }
 
-/** The LangChain handler writes a tool message's role as the tool's name, and its call id among the extra arguments. */
+/** The LangChain handler writes a tool message's role as the tool's name, and its call id, if at all, among the extra arguments. */
 function toolRoles(input: unknown): unknown {
   const list = asArray(input) ?? asArray(member(asObject(input), 'messages'));
   if (!list) return input;
   const messages = list.map((item) => {
     const message = asObject(item);
     const id = textMember(asObject(member(message, 'additional_kwargs')), 'tool_call_id');
-    return message && id !== undefined
-      ? { ...message, role: 'tool', tool_call_id: id, name: textMember(message, 'role') }
-      : item;
+    const role = textMember(message, 'role');
+    const isTool = id !== undefined || (role !== undefined && normaliseRole(role) === undefined);
+    return message && isTool ? { ...message, role: 'tool', tool_call_id: id, name: role } : item;
   });
   return asArray(input) ? messages : { ...asObject(input), messages };
 }

@@ -2,6 +2,7 @@ import type { Operation, Reading } from '../completion/completion.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { readResponse } from '../messages/exchange.ts';
 import { readGenAiContent } from '../readers/content.ts';
+import { readException } from '../readers/errors.ts';
 import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';
 import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
 import { readUsageBag } from '../readers/usage.ts';
@@ -56,6 +57,8 @@ function readLangSmith(span: SpanData, logs: readonly LogData[]): Reading | unde
   return {
     ...base,
     name: getString(attributes, 'gen_ai.tool.name', 'langsmith.trace.name') ?? span.name,
+    // Every run ends with status OK: one without outputs that recorded an exception failed.
+    error: base.error ?? (hasAttribute(attributes, 'gen_ai.completion') ? undefined : readException(span)),
     parameters: mergeParameters(
       base.parameters,
       readParameterBag(getAttribute(attributes, 'langsmith.metadata.ls_invocation_params')),

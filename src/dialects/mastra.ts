@@ -1,8 +1,8 @@
-import type { Message, Operation, Part, Reading, Scalar, Surroundings } from '../completion/completion.ts';
+import type { Message, Operation, Reading, Scalar, Surroundings } from '../completion/completion.ts';
 import {
   asArray,
   asObject,
-  isEmptyText,
+  asText,
   type JsonObject,
   member,
   textMember,
@@ -11,7 +11,8 @@ import {
 import { jsonValue } from '../json/read-json.ts';
 import { type ResponseFacts, readRequest, readResponse } from '../messages/exchange.ts';
 import { joinReply, readMessages } from '../messages/messages.ts';
-import { fullerReply } from '../messages/reply.ts';
+import { argumentsText } from '../messages/parts.ts';
+import { fullerReply, saysAnything } from '../messages/reply.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
@@ -71,7 +72,7 @@ function readRaw(attributes: Attributes, type: string | undefined): Raw {
     output: jsonValue(
       getAttribute(attributes, `mastra.${type}.output`) ?? getAttribute(attributes, 'output'),
     ),
-    response: type === 'model_step' ? readBody(metadata('body')) : {},
+    response: type === 'model_step' ? readResponse(withoutCuts(metadata('body'))) : {},
     model: asObject(metadata('modelMetadata')),
   };
 }
@@ -79,9 +80,17 @@ function readRaw(attributes: Attributes, type: string | undefined): Raw {
 /** Older releases cut deep values to this word. */
 const TOO_DEEP = '[MaxDepth]';
 
-function readBody(body: unknown): ResponseFacts {
-  const facts = readResponse(body);
-  return toJsonString(body ?? null).includes(TOO_DEEP) ? { ...facts, choices: undefined } : facts;
+/** Without what was cut: half a schema would be a wrong one. */
+function withoutCuts(value: unknown): unknown {
+  if (Array.isArray(value)) return value.filter((item) => item !== TOO_DEEP).map(withoutCuts);
+  const object = asObject(value);
+  if (!object) return value;
+  const whole = Object.entries(object).filter(
+    ([key, item]) =>
+      item !== TOO_DEEP &&
+      !(/^(parameters|schema|input_schema)$/.test(key) && toJsonString(item).includes(TOO_DEEP)),
+  );
+  return Object.fromEntries(whole.map(([key, item]) => [key, withoutCuts(item)]));
 }
 
 function readMastra(span: SpanData, logs: readonly LogData[]): Reading | undefined {
@@ -89,7 +98,7 @@ function readMastra(span: SpanData, logs: readonly LogData[]): Reading | undefin
   const type = getString(attributes, 'mastra.span.type')?.toLowerCase();
   const operation =
     type === undefined ? (operationByName(attributes) ?? 'other') : (TYPES.get(type) ?? 'other');
-  if (operation === 'other') return { operation, error: chunkError(attributes, type) };
+  if (operation === 'other') return type === 'model_chunk' ? readChunk(attributes, type) : { operation };
   const raw = readRaw(attributes, type);
   const content = operation === 'tool' ? { notes: [] } : readContent(span, logs, raw);
   if (type === 'model_step' && !isReport(content)) return { operation: 'other' };
@@ -103,10 +112,13 @@ function readMastra(span: SpanData, logs: readonly LogData[]): Reading | undefin
       getString(attributes, 'gen_ai.request.model') ??
       content.request?.model ??
       textMember(raw.model, 'modelId'),
+    responseModel:
+      getString(attributes, 'gen_ai.response.model') ??
+      (type === 'model_step' ? getString(attributes, 'modelId', 'mastra.metadata.modelId') : undefined),
     captureSetting: 'hideInput and hideOutput unset in tracingOptions, and no span processor that filters',
   });
   const failed =
-    operation === 'inference' && base.finishReasons?.[0] === 'error' && !saidAnything(base.choices);
+    operation === 'inference' && base.finishReasons?.[0] === 'error' && !base.choices?.some(saysAnything);
   return {
     ...base,
     yields: YIELDS.get(type ?? ''),
@@ -129,41 +141,39 @@ function readMastra(span: SpanData, logs: readonly LogData[]): Reading | undefin
   };
 }
 
-/** A failed stream tells why in a chunk. */
-function chunkError(attributes: Attributes, type: string | undefined): Reading['error'] {
-  if (type !== 'model_chunk') return undefined;
-  const error = asObject(member(asObject(readRaw(attributes, type).output), 'error'));
+/** A piece of the stream: a failed one tells why, one that calls a tool ends before the tool runs. */
+function readChunk(attributes: Attributes, type: string): Reading {
+  const output = asObject(readRaw(attributes, type).output);
+  const error = asObject(member(output, 'error'));
   const message = textMember(error, 'message');
-  return message === undefined ? undefined : { type: textMember(error, 'name'), message };
+  const id = textMember(output, 'toolCallId');
+  const name = textMember(output, 'toolName');
+  const asks = id !== undefined && name !== undefined && member(output, 'result') === undefined;
+  const call = asks ? [{ id, name, arguments: argumentsText(member(output, 'toolInput', 'args')) }] : [];
+  return {
+    operation: 'other',
+    error: message === undefined ? undefined : { type: textMember(error, 'name'), message },
+    choices: call.length > 0 ? [{ role: 'assistant', parts: [], toolCalls: call }] : undefined,
+  };
 }
 
 /** A step that failed before it reached the model says neither what was asked nor what was answered. */
 function isReport(content: Content): boolean {
   return (
-    content.input !== undefined || content.response?.usage !== undefined || saidAnything(content.choices)
+    content.input !== undefined ||
+    content.response?.usage !== undefined ||
+    content.choices?.some(saysAnything) === true
   );
-}
-
-function saidAnything(choices: Reading['choices']): boolean {
-  return (
-    choices?.some(
-      (choice) => choice.toolCalls.length > 0 || choice.parts.some((part) => !isEmptyPart(part)),
-    ) ?? false
-  );
-}
-
-function isEmptyPart(part: Part): boolean {
-  return part.kind === 'text' && isEmptyText(part.text);
 }
 
 /** The parts drop tool calls and reasoning; the raw values of the same span still have them. */
 function readContent(span: SpanData, logs: readonly LogData[], raw: Raw): Content {
   const content = readGenAiContent(span, logs);
   // Steps of older releases hold the request as it was sent: {body: "…"}.
-  const sent = asObject(jsonValue(member(asObject(raw.input), 'body')));
+  const sent = asObject(withoutCuts(jsonValue(member(asObject(raw.input), 'body'))));
   const request = raw.input === undefined ? undefined : readRequest(sent ?? raw.input);
   if (content.input === undefined && request) {
-    content.input = request.messages;
+    content.input = request.messages && readDigest(request.messages);
     content.instructions ??= request.instructions;
   }
   if (sent) content.request = request;
@@ -247,4 +257,30 @@ function firstToken(span: SpanData, attributes: Attributes): number | undefined 
       ? Number.NaN
       : Date.parse(at.replaceAll('"', '')) / 1000 - (span.startTime[0] + span.startTime[1] / 1e9);
   return Number.isFinite(seconds) && seconds >= 0 ? seconds : undefined;
+}
+
+const CALL_MARKS = /(?:\[tool: [^\]\n]+\])+$/;
+const RESULT_MARKS = /^(?:\[tool-result: [^\]\n]+\])+$/;
+
+/** Releases from 1.0 write a step's input as a digest: its marks become calls and results that only have a name. */
+function readDigest(messages: readonly Message[]): readonly Message[] {
+  return messages.flatMap((message) => {
+    const [part] = message.parts;
+    const text = message.parts.length === 1 && part?.kind === 'text' ? asText(part.text) : undefined;
+    const marks = text?.match(message.role === 'tool' ? RESULT_MARKS : CALL_MARKS)?.[0];
+    if (text === undefined || marks === undefined) return [message];
+    const names = [...marks.matchAll(/: ([^\]\n]+)\]/g)].map((match) => match[1] ?? '');
+    if (message.role === 'tool')
+      return names.map((name): Message => ({ ...message, name, captured: { ...message, name } }));
+    if (message.role !== 'assistant') return [message];
+    const said = text.slice(0, text.length - marks.length);
+    return [
+      {
+        ...message,
+        parts: said === '' ? [] : [{ kind: 'text', text: said }],
+        toolCalls: names.map((name) => ({ id: undefined, name, arguments: '{}' })),
+        captured: message,
+      },
+    ];
+  });
 }

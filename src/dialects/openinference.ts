@@ -72,7 +72,8 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
       getString(attributes, 'llm.response.model_name') ??
       content.response?.model ??
       servedModel(attributes, invocation),
-    captureSetting: "hideInputs: false and hideOutputs: false in the instrumentation's traceConfig",
+    captureSetting:
+      "hideInputs: false and hideOutputs: false in the instrumentation's traceConfig (OPENINFERENCE_HIDE_INPUTS and OPENINFERENCE_HIDE_OUTPUTS unset)",
   });
   const tool = operation === 'tool' ? toolFacts(attributes) : undefined;
   return {
@@ -90,6 +91,8 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
 /** `llm.model_name` is overwritten with the response's model; where it still repeats the request's, nothing was said of the response. */
 function servedModel(attributes: Attributes, invocation: JsonObject | undefined): string | undefined {
   const named = getString(attributes, 'llm.model_name');
+  // Bedrock's answers name no model: it is what is left of the requested one, cut at its dots.
+  if (getString(attributes, 'llm.provider') === 'aws') return undefined;
   return named === textMember(invocation, 'model') ? undefined : named;
 }
 
@@ -122,7 +125,7 @@ function readContent(attributes: Attributes, invocation: JsonObject | undefined)
   const outside = readRequest(invocation ?? {});
   return {
     instructions: request.instructions ?? outside.instructions,
-    input: richer(request.messages, flatInput ?? prompts(attributes)),
+    input: response.history ?? richer(request.messages, flatInput ?? prompts(attributes)),
     choices: reply ?? completions(attributes),
     tools,
     outputSchema: request.outputSchema ?? outside.outputSchema,

@@ -1,11 +1,11 @@
 import type { Message, Operation, Reading } from '../completion/completion.ts';
-import { asArray, asText } from '../json/json-text.ts';
+import { asArray, asObject, asText, member, textMember } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { readMessages } from '../messages/messages.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { ioValue, operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
-import { getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
-import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
+import { getAttribute, getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
+import type { Attributes, LogData, Scope, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -21,12 +21,8 @@ export const openLlmetry: Dialect = {
       return true;
     if (hasPrefix(attributes, 'gen_ai.prompt.0.') || hasPrefix(attributes, 'gen_ai.completion.0.'))
       return true;
-    const ours =
-      scope.name.startsWith('@traceloop/') ||
-      scope.name === 'traceloop.tracer' ||
-      scope.name.startsWith('opentelemetry.instrumentation.');
     return (
-      ours &&
+      isOurs(scope) &&
       (hasPrefix(attributes, 'gen_ai.') ||
         hasPrefix(attributes, 'traceloop.entity.') ||
         hasPrefix(attributes, 'mcp.'))
@@ -34,6 +30,16 @@ export const openLlmetry: Dialect = {
   },
   read: readOpenLlmetry,
 };
+
+/** OpenTelemetry's own Python packages share the prefix: `…openai_v2`, `…google_genai`, versions such as `2.3b0`. */
+function isOurs(scope: Scope): boolean {
+  if (scope.name.startsWith('@traceloop/') || scope.name === 'traceloop.tracer') return true;
+  return (
+    scope.name.startsWith('opentelemetry.instrumentation.') &&
+    !/(_v2|\.google_genai)$/.test(scope.name) &&
+    !/b\d+$/.test(scope.version ?? '')
+  );
+}
 
 const KINDS: ReadonlyMap<string, Operation> = new Map([
   ['workflow', 'workflow'],
@@ -55,6 +61,8 @@ const REQUEST_TYPES: ReadonlyMap<string, Operation> = new Map([
 function operationOf(span: SpanData): Operation {
   const { attributes } = span;
   const kind = getString(attributes, 'traceloop.span.kind')?.toLowerCase();
+  // LangChain's tools are of kind `task`: the operation tells.
+  if (kind === 'task' && operationByName(attributes) === 'tool') return 'tool';
   if (kind !== undefined) return KINDS.get(kind) ?? 'workflow';
   const type = getString(attributes, 'llm.request.type')?.toLowerCase();
   const byType = type === undefined ? undefined : REQUEST_TYPES.get(type);
@@ -77,14 +85,26 @@ function readOpenLlmetry(span: SpanData, logs: readonly LogData[]): Reading | un
     captureSetting: 'traceContent: true (TRACELOOP_TRACE_CONTENT=true)',
   });
   const entity = getString(attributes, 'traceloop.entity.name');
+  const answer = operation === 'tool' ? toolMessage(attributes) : undefined;
   return {
     ...base,
-    name: operation === 'inference' ? base.name : (entity ?? base.name),
+    name: operation === 'inference' ? base.name : (answer?.name ?? entity ?? base.name),
     agentName: operation === 'agent' ? (base.agentName ?? entity) : undefined,
     inputValue:
       operation === 'inference' ? undefined : (entityInput(attributes, operation) ?? base.inputValue),
     toolArguments: base.toolArguments ?? (operation === 'tool' ? toolArguments(attributes) : undefined),
+    toolCallId: base.toolCallId ?? answer?.id,
   };
+}
+
+/** LangChain's tools answer with a message, which knows the tool's own name and the call. */
+function toolMessage(
+  attributes: Attributes,
+): { name: string | undefined; id: string | undefined } | undefined {
+  const output = asObject(jsonValue(getAttribute(attributes, 'traceloop.entity.output')));
+  const fields = asObject(member(output, 'kwargs'));
+  const id = textMember(fields, 'tool_call_id');
+  return id === undefined ? undefined : { name: textMember(fields, 'name'), id };
 }
 
 /** `{args: [x], kwargs: {}}` around one argument says no more than the argument. */

@@ -23,6 +23,7 @@ function readOtelGenAi(span: SpanData, logs: readonly LogData[]): Reading | unde
   return readGenAiSpan(span, logs, {
     dialect: otelGenAi.name,
     operation,
-    captureSetting: 'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true',
+    captureSetting:
+      'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true, or SPAN_ONLY where OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental',
   });
 }

@@ -1,7 +1,7 @@
 import type { Operation, Reading } from '../completion/completion.ts';
 import { asArray, asObject, asText, type JsonObject, member } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { joinReply, readMessages } from '../messages/messages.ts';
+import { joinReply, readInstructions, readMessages } from '../messages/messages.ts';
 import { readTools, schemaValue } from '../messages/tools.ts';
 import { type Content, nonEmpty, readGenAiContent } from '../readers/content.ts';
 import { ioValue, operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
@@ -43,7 +43,7 @@ function readPydanticAi(span: SpanData, logs: readonly LogData[]): Reading | und
   const base = readGenAiSpan(span, logs, {
     dialect: pydanticAi.name,
     operation,
-    content: operation === 'inference' ? readContent(span, logs) : { notes: [] },
+    content: contentOf(span, logs, operation),
     captureSetting: 'InstrumentationSettings(include_content=True)',
   });
   return {
@@ -51,20 +51,38 @@ function readPydanticAi(span: SpanData, logs: readonly LogData[]): Reading | und
     agentName: base.agentName ?? getString(attributes, 'agent_name'),
     inputValue:
       ioValue(attributes, 'gen_ai.tool.call.arguments', 'tool_arguments') ??
-      (operation === 'agent' ? firstUserText(attributes) : undefined),
+      (operation === 'agent' ? firstUserText(base) : undefined),
     outputValue: ioValue(attributes, 'gen_ai.tool.call.result', 'tool_response', 'final_result'),
     toolArguments: base.toolArguments ?? getString(attributes, 'tool_arguments'),
   };
 }
 
-function firstUserText(attributes: Attributes): Reading['inputValue'] {
+function contentOf(span: SpanData, logs: readonly LogData[], operation: Operation): Content {
+  if (operation === 'inference') return readContent(span, logs);
+  return operation === 'agent' ? readConversation(span.attributes) : { notes: [] };
+}
+
+/** The agent's whole conversation: of use to a call below it that says nothing itself, as failed ones do. */
+function readConversation(attributes: Attributes): Content {
   const messages = readMessages(
     jsonValue(
       getAttribute(attributes, 'pydantic_ai.all_messages') ?? getAttribute(attributes, 'all_messages_events'),
     ),
     'input',
   );
-  const part = messages.find((message) => message.role === 'user')?.parts[0];
+  const instructions = getAttribute(attributes, 'gen_ai.system_instructions');
+  const last = messages.at(-1);
+  const isAnswered = last?.role === 'assistant';
+  return {
+    instructions: instructions === undefined ? undefined : nonEmpty(readInstructions(instructions)),
+    input: nonEmpty(isAnswered ? messages.slice(0, -1) : messages),
+    choices: isAnswered ? [last] : undefined,
+    notes: [],
+  };
+}
+
+function firstUserText({ input }: Reading): Reading['inputValue'] {
+  const part = input?.find((message) => message.role === 'user')?.parts[0];
   return part?.kind === 'text' ? asText(part.text) : undefined;
 }
 

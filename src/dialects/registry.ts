@@ -7,6 +7,7 @@ import { genkit } from './genkit.ts';
 import { googleAdk } from './google-adk.ts';
 import { langfuse } from './langfuse.ts';
 import { langSmith } from './langsmith.ts';
+import { liteLlm } from './litellm.ts';
 import { livekit } from './livekit.ts';
 import { mastra } from './mastra.ts';
 import { mcp } from './mcp.ts';
@@ -44,6 +45,7 @@ export const DIALECTS: readonly Dialect[] = [
   mcp,
   openInference,
   strands,
+  liteLlm,
   openLlmetry,
   otelGenAi,
 ];

@@ -1,9 +1,8 @@
-import type { Operation, Reading } from '../completion/completion.ts';
+import type { Reading } from '../completion/completion.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { schemaValue } from '../messages/tools.ts';
 import { operationByName, readGenAiSpan } from '../readers/genai-span.ts';
-import { getAttribute, getString, hasAttribute } from '../span/attributes.ts';
-import type { SpanData } from '../span/span-data.ts';
+import { getAttribute, hasAttribute } from '../span/attributes.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -15,7 +14,7 @@ export const vercelAiOtel: Dialect = {
   name: 'vercel-ai-otel',
   detect: (span) => span.scope.name === 'gen_ai' && hasAttribute(span.attributes, 'gen_ai.operation.name'),
   read(span, logs): Reading | undefined {
-    const operation = operationOf(span);
+    const operation = operationByName(span.attributes) ?? 'other';
     if (operation === 'other') return { operation };
     const base = readGenAiSpan(span, logs, {
       dialect: vercelAiOtel.name,
@@ -30,11 +29,3 @@ export const vercelAiOtel: Dialect = {
     };
   },
 };
-
-/** `embeddings` spans come in pairs, one inside the other; the inner one has no parent of its own kind to tell it by but its kind. */
-function operationOf(span: SpanData): Operation {
-  const operation = operationByName(span.attributes) ?? 'other';
-  return operation === 'agent' && getString(span.attributes, 'gen_ai.operation.name') === 'agent_step'
-    ? 'other'
-    : operation;
-}

@@ -142,7 +142,8 @@ function readPrompt(
   notes: Note[],
 ): { messages?: readonly Message[] | undefined; instructions?: readonly Message[] | undefined } {
   const messages = readNoted(getAttribute(attributes, 'ai.prompt.messages'), 'ai.prompt.messages', notes);
-  if (messages !== undefined && messages !== '') return { messages: readMessages(messages, 'input') };
+  if (messages !== undefined && messages !== '')
+    return { messages: readMessages(asArray(messages)?.map(quoteResults) ?? messages, 'input') };
   const prompt = readNoted(getAttribute(attributes, 'ai.prompt'), 'ai.prompt', notes);
   if (prompt === undefined || prompt === '') return {};
   const object = asObject(prompt);
@@ -153,6 +154,19 @@ function readPrompt(
       ? readMessages(member(object, 'messages'), 'input')
       : undefined;
   return { messages: extra ?? facts.messages, instructions: facts.instructions };
+}
+
+/** Up to release 4 (`result`, later `output`) providers send every tool result as JSON, a text as a JSON string. */
+function quoteResults(message: unknown): unknown {
+  const object = asObject(message);
+  const parts = asArray(member(object, 'content'));
+  if (!object || !parts || textMember(object, 'role') !== 'tool') return message;
+  const quoted = parts.map((raw) => {
+    const part = asObject(raw);
+    const result = part && member(part, 'result');
+    return typeof result === 'string' ? { ...part, result: JSON.stringify(result) } : raw;
+  });
+  return { ...object, content: quoted };
 }
 
 /** Text, reasoning, object, tool calls and files of the reply, each under a key of its own. */

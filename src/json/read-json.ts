@@ -4,6 +4,9 @@ import { repairJson } from './repair.ts';
 /** Emitters encode a value up to three times over. */
 const MAX_DECODES = 3;
 
+/** What emitters write where they cut a text. */
+const CUT_MARK = /(?:…|\.{3})?\s*\[truncated\]$/i;
+
 export interface ReadJson {
   /** Parsed value, or the plain text where it is no JSON. */
   readonly value: unknown;
@@ -26,7 +29,7 @@ export function readJson(raw: unknown): ReadJson | undefined {
     try {
       value = JSON.parse(text);
     } catch {
-      const repaired = repairJson(text);
+      const repaired = repairJson(text.replace(CUT_MARK, ''));
       if (repaired === undefined) break;
       value = repaired;
       cut = true;

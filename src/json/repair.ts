@@ -69,7 +69,9 @@ function closePrefix(text: string): string | undefined {
       const literal = /^(?:true|false|null|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/.exec(
         text.slice(at, at + 40),
       )?.[0];
-      const ends = literal !== undefined && at + literal.length < text.length;
+      // Only what follows tells that a number is whole: "-0" may have been "-0.5".
+      const ends =
+        literal !== undefined && /^[\s,\]}]/.test(text.slice(at + literal.length, at + literal.length + 1));
       if (ends) {
         at += literal.length;
         settle(at);

@@ -25,6 +25,8 @@ export interface CallReport {
   /** Type and message of the failure; `undefined`: the call succeeded. */
   readonly failure: string | undefined;
   readonly models: readonly string[];
+  /** A summary of the call by the scope that reports it below as well. */
+  readonly summary: boolean;
 }
 
 /** Longer texts are compared by their beginning and length. */
@@ -59,6 +61,7 @@ export function reportOf(
     models: [reading.requestModel, reading.responseModel].filter(
       (model): model is string => model !== undefined,
     ),
+    summary: reading.yields !== undefined,
   };
 }
 
@@ -120,8 +123,9 @@ const SAME_SHARED_ID = 1;
 export function likeness(a: CallReport, b: CallReport, relation: Relation): number | undefined {
   const ids = compareIds(a.responseId, b.responseId);
   if (ids === 'differ') return undefined;
-  // One scope tells of a call twice only where it says so itself: one inside the other, with one id.
-  if (a.scope === b.scope && !(relation.nested && ids === 'same')) return undefined;
+  // One scope tells of a call twice only where it says so itself: one inside the other, with one id, or as a summary.
+  const repeats = relation.nested && (ids === 'same' || a.summary || b.summary);
+  if (a.scope === b.scope && !repeats) return undefined;
   if (ids === 'same' && !relation.sharedId) return SAME_ID + agreement(a, b);
   if (!areConcurrent(a, b) || !modelsAgree(a, b)) return undefined;
   if (compareTexts(a.question, b.question) === 'differ' || !repliesAgree(a, b)) return undefined;
@@ -137,6 +141,25 @@ export function likeness(a: CallReport, b: CallReport, relation: Relation): numb
 /** Whether two reports can be of one call, by themselves. */
 export function areDoubles(a: CallReport, b: CallReport, nested: boolean): boolean {
   return (likeness(a, b, { nested }) ?? 0) > 0;
+}
+
+/** Of several reports the one that is most likely of this call: the most alike, then the nearest in time. */
+export function mostAlike(
+  report: CallReport,
+  others: readonly CallReport[],
+  parentSpanId: string | undefined,
+): CallReport | undefined {
+  let best: { readonly other: CallReport; readonly score: number } | undefined;
+  for (const other of others) {
+    const score = likeness(report, other, { nested: other.spanId === parentSpanId }) ?? 0;
+    const nearer = !best || distance(report, other) < distance(report, best.other);
+    if (score > (best?.score ?? 0) || (score > 0 && score === best?.score && nearer)) best = { other, score };
+  }
+  return best?.other;
+}
+
+export function distance(a: CallReport, b: CallReport): number {
+  return Math.abs(nanosBetween(a.start, b.start)) + Math.abs(nanosBetween(a.end, b.end));
 }
 
 function agreement(a: CallReport, b: CallReport): number {

@@ -3,7 +3,7 @@
  * is whose, or beside each other, where a greatest matching between scopes pairs them one to one. So N equal parallel calls stay N,
  * with two instrumentations too.
  */
-import { type CallReport, likeness, nanosBetween } from './call-report.ts';
+import { type CallReport, distance, likeness, nanosBetween } from './call-report.ts';
 
 /** What grouping had to do, for tests of its cost. */
 export interface Work {
@@ -12,8 +12,10 @@ export interface Work {
 
 /** Neighbours a span is compared with on each side of its place in an index: cost stays linear however many calls run at once. */
 const REACH = 6;
-/** Steps one span may take to make room for itself among pairs already made. */
-const MAX_STEPS = 256;
+/** Steps one span may take to make room for itself among pairs already made … */
+const NEAR_STEPS = 256;
+/** … and all together, for each span, where that did not do: of many equal calls each may have taken its neighbour's partner. */
+const STEPS_PER_SPAN = 64;
 /** Scopes of one trace that are matched with each other; no application has as many instrumentations. */
 const MAX_SCOPES = 8;
 
@@ -154,7 +156,13 @@ function matchScopes(left: readonly CallReport[], right: readonly CallReport[], 
   const partners: Partners = { ofLeft: new Map(), ofRight: new Map() };
   for (const { a, b } of pairs)
     if (!partners.ofLeft.has(a) && !partners.ofRight.has(b)) pairUp(a, b, partners);
-  for (const a of partnersOf.keys()) if (!partners.ofLeft.has(a)) makeRoom(a, partnersOf, partners);
+  const waiting = [...partnersOf.keys()].filter((a) => !partners.ofLeft.has(a));
+  const tooFar = waiting.filter((a) => makeRoom(a, partnersOf, partners, NEAR_STEPS) > NEAR_STEPS);
+  let steps = (left.length + right.length) * STEPS_PER_SPAN;
+  for (const a of tooFar) {
+    if (steps <= 0 || partners.ofRight.size === right.length) break;
+    steps -= makeRoom(a, partnersOf, partners, steps);
+  }
   for (const [a, b] of partners.ofLeft) if (mayJoin(a, b, grouping)) join(grouping.groups, a, b);
 }
 
@@ -168,24 +176,30 @@ function pairUp(a: CallReport, b: CallReport, partners: Partners): void {
   partners.ofRight.set(b, a);
 }
 
-/** An augmenting path: takes a partner whose holder can take another. */
+/** An augmenting path: takes a partner whose holder can take another. Gives the steps it took; more than allowed: given up. */
 function makeRoom(
   report: CallReport,
   partnersOf: ReadonlyMap<CallReport, readonly CallReport[]>,
   partners: Partners,
-): void {
+  maxSteps: number,
+): number {
   const cameFrom = new Map<CallReport, CallReport>();
   const waiting = [report];
+  let steps = 0;
   for (const a of waiting) {
     for (const b of partnersOf.get(a) ?? []) {
+      if (++steps > maxSteps) return steps;
       if (cameFrom.has(b)) continue;
-      if (cameFrom.size >= MAX_STEPS) return;
       cameFrom.set(b, a);
       const held = partners.ofRight.get(b);
-      if (!held) return shift(b, cameFrom, partners);
+      if (!held) {
+        shift(b, cameFrom, partners);
+        return steps;
+      }
       waiting.push(held);
     }
   }
+  return steps;
 }
 
 /** Along the path, each holder leaves its partner to the one before and takes the next. */
@@ -223,10 +237,6 @@ function candidatePairs(
   return pairs.sort(
     (x, y) => y.score - x.score || x.distance - y.distance || byStart(x.a, y.a) || byStart(x.b, y.b),
   );
-}
-
-function distance(a: CallReport, b: CallReport): number {
-  return Math.abs(nanosBetween(a.start, b.start)) + Math.abs(nanosBetween(a.end, b.end));
 }
 
 /** Spans of one scope by what they say, each list in the order in which they ended. */

@@ -58,6 +58,9 @@ export function lend(
 ): Lent | undefined {
   if (!reading || reading.operation === 'other')
     return above && callsBelow !== 1 ? { ...above, sole: undefined, failure: undefined } : above;
+  // A summary of one call, around several: what it knows is that call's alone.
+  if (reading.yields !== undefined && reading.responseId !== undefined && callsBelow > 1)
+    return above && { ...above, sole: undefined };
   if (reading.operation !== 'agent' && reading.operation !== 'workflow') return undefined;
   const outer = reading.operation === 'agent' ? undefined : above;
   return {

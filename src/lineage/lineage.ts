@@ -7,8 +7,9 @@ import type { Operation, Reading, Surroundings } from '../completion/completion.
 import { readSurroundings } from '../readers/surroundings.ts';
 import { isUuidV4, spanRecordId, traceIdOf } from '../record/ids.ts';
 import { before, type HrTime, type SpanData } from '../span/span-data.ts';
-import { areDoubles, type CallReport, reportOf } from './call-report.ts';
+import { areDoubles, type CallReport, mostAlike, reportOf } from './call-report.ts';
 import { groupDoubles } from './doubles.ts';
+import { fillHistories, fillReplies } from './history.ts';
 import { borrow, inheritSurroundings, type Lent, lend } from './inherit.ts';
 import { mergeReadings, weigh } from './merge.ts';
 import type { ReadSpan, RecordPlan, RecordRole } from './plan.ts';
@@ -20,6 +21,8 @@ export interface LineageOptions {
    * none; where plain traces are not wanted, an unseen parent is not named either. Default: all.
    */
   readonly wants?: (role: RecordRole, operation: Operation | undefined) => boolean;
+  /** A span that still runs, with what it says so far: the processor knows them, so that no ancestor has to be guessed. */
+  readonly live?: (traceId: string, spanId: string) => ReadSpan | undefined;
   /** Traces remembered at once; the one unheard of for longest is settled first. Default 2,000. */
   readonly maxTraces?: number;
   /** Spans remembered in one trace. Default 20,000. */
@@ -48,6 +51,7 @@ export interface Lineage {
 /** What is remembered of a span after its batch. */
 interface Seen {
   readonly parentSpanId: string | undefined;
+  readonly parentIsRemote: boolean;
   /** What those below name as their parent. */
   readonly recordId: string | undefined;
   readonly surroundings: Surroundings | undefined;
@@ -61,10 +65,12 @@ interface AskedCall {
 }
 
 type Wants = NonNullable<LineageOptions['wants']>;
+type Live = NonNullable<LineageOptions['live']>;
 
 interface Trace {
   readonly traceId: string;
   readonly wants: Wants;
+  readonly live: Live;
   /** Entries that any one map of this trace may hold. */
   readonly limit: number;
   readonly groupId: string;
@@ -117,6 +123,7 @@ interface Node extends ReadSpan {
 
 export function createLineage(options: LineageOptions = {}): Lineage {
   const wants = options.wants ?? (() => true);
+  const live = options.live ?? (() => undefined);
   const maxTraces = options.maxTraces ?? 2_000;
   const maxSpans = options.maxSpansPerTrace ?? 20_000;
   const traces = new Map<string, Trace>();
@@ -125,7 +132,7 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   function traceOf(traceId: string, now: number, settled: RecordPlan[]): Trace {
     let trace = traces.get(traceId);
     if (trace) traces.delete(traceId);
-    else trace = newTrace(traceId, wants, maxSpans);
+    else trace = newTrace(traceId, { wants, live, limit: maxSpans });
     trace.touched = now;
     traces.set(traceId, trace); // insertion order is the order of last use
     while (traces.size > maxTraces) {
@@ -165,11 +172,10 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   return { resolve, settle, stats: () => ({ ...counts, traces: traces.size }) };
 }
 
-function newTrace(traceId: string, wants: Wants, limit: number): Trace {
+function newTrace(traceId: string, rules: Pick<Trace, 'wants' | 'live' | 'limit'>): Trace {
   return {
     traceId,
-    wants,
-    limit,
+    ...rules,
     groupId: traceIdOf(traceId),
     touched: 0,
     seen: new Map(),
@@ -204,19 +210,25 @@ function resolveTrace(
   const topDown = orderTopDown(nodes);
   counts.steps += nodes.length;
   nameSession(trace, nodes);
+  const running = meetRunning(trace, nodes);
   settleFallbacks(trace, topDown);
   for (const node of topDown) findEnclosing(node);
   for (const node of nodes) if (node.reading?.operation === 'inference') node.role = 'completion';
   settleDoubles(trace, nodes);
+  fillReplies(nodes);
+  fillHistories(nodes);
   const bottomUp = [...topDown].reverse();
   // The root last: it is the group if anything at all was recorded, also below a parent that is missing.
   for (const node of bottomUp) if (node.span.parentSpanId !== undefined) carryUp(trace, node);
   for (const node of bottomUp) if (node.span.parentSpanId === undefined) carryUp(trace, node);
-  for (const node of topDown) describeDownwards(trace, node, whole);
-  for (const node of topDown) if (node.role === 'completion') rememberCalls(trace, node);
+  for (const node of topDown) describeDownwards(trace, node, whole, running);
+  for (const node of topDown) {
+    if (node.role === 'completion') rememberCalls(trace, node);
+    else if (!whole && node.reading?.operation === 'other') rememberFragment(trace, node, running);
+  }
   const plans: RecordPlan[] = [];
   const idsBelow = new Map(nodes.map((node) => [node, idForChildren(trace, node)]));
-  for (const node of nodes) plans.push(...planNode(trace, node, whole));
+  for (const node of nodes) plans.push(...planNode(trace, node, whole, running));
   remember(trace, nodes, idsBelow);
   plans.push(...planWaitingRoot(trace));
   counts.collisions += countCollisions(nodes);
@@ -286,6 +298,67 @@ function nameSession(trace: Trace, nodes: readonly Node[]): void {
       trace.session = { value: own.session.value, at: node.span.startTime };
     }
   }
+}
+
+/** Running ancestors: the records they will be, as far as can be told from what they say by now. */
+type Running = ReadonlyMap<string, Seen>;
+
+/** No trace is that deep; a ring of parents ends here. */
+const MAX_ABOVE = 1_000;
+
+/** The running ancestors of a batch, outermost first, with what they hand down. They may name the trace's session, too. */
+function meetRunning(trace: Trace, nodes: readonly Node[]): Running {
+  const met = new Map<string, Seen>();
+  for (const { parent, span } of nodes) {
+    if (parent || span.parentSpanId === undefined) continue;
+    const chain: ReadSpan[] = [];
+    let spanId: string | undefined = span.parentSpanId;
+    while (spanId !== undefined && !met.has(spanId) && !trace.seen.has(spanId) && chain.length < MAX_ABOVE) {
+      const live = trace.live(trace.traceId, spanId);
+      if (!live) break;
+      chain.push(live);
+      spanId = live.span.parentSpanId;
+    }
+    for (const live of chain.reverse()) met.set(live.span.spanId, runningSpan(trace, live, met));
+  }
+  return met;
+}
+
+function runningSpan(trace: Trace, { span, reading }: ReadSpan, met: Running): Seen {
+  const above =
+    span.parentSpanId === undefined
+      ? undefined
+      : (trace.seen.get(span.parentSpanId) ?? met.get(span.parentSpanId));
+  const own = reading?.surroundings ?? readSurroundings(span.attributes);
+  if (own?.session && (!trace.session || before(span.startTime, trace.session.at))) {
+    trace.session = { value: own.session.value, at: span.startTime };
+  }
+  return {
+    parentSpanId: span.parentSpanId,
+    parentIsRemote: span.parentIsRemote,
+    recordId: runningRecordId(trace, span, reading, above !== undefined),
+    surroundings: inheritSurroundings(own, above?.surroundings),
+    // What it knows of one call only, it will know when it has ended.
+    lent: lend(span.spanId, reading, above?.lent, 0),
+  };
+}
+
+function runningRecordId(
+  trace: Trace,
+  span: SpanData,
+  reading: Reading | undefined,
+  hasParent: boolean,
+): string | undefined {
+  const operation = reading?.operation;
+  const isRoot = span.parentSpanId === undefined;
+  if (operation === 'inference')
+    return trace.wants('completion', operation) ? spanRecordId(trace.traceId, span.spanId) : undefined;
+  if (isRoot) return trace.groupId;
+  if (operation !== undefined && operation !== 'other')
+    return trace.wants('step', operation) ? spanRecordId(trace.traceId, span.spanId) : undefined;
+  // The first span of this process: recorded, since something below it is.
+  const isLocalRoot = span.parentIsRemote && !hasParent && trace.wants('plain', operation);
+  return isLocalRoot ? spanRecordId(trace.traceId, span.spanId) : undefined;
 }
 
 function findEnclosing(node: Node): void {
@@ -391,7 +464,22 @@ function settleDoubles(trace: Trace, nodes: readonly Node[]): void {
   for (const group of groupDoubles(reports, (spanId) => byKey.get(spanId)?.enclosing?.key)) {
     mergeGroup(group.flatMap((report) => byKey.get(report.spanId) ?? []));
   }
+  settleWrappers(inferences);
   for (const node of inferences) if (node.role === 'completion') settleLateDouble(trace, node);
+}
+
+/** A model span around several calls that another instrumentation reports, and no report of any of them, is the work they were made for. */
+function settleWrappers(inferences: readonly Node[]): void {
+  const calls = new Map<Node, number>();
+  for (const { role, enclosing, span } of inferences)
+    if (role === 'completion' && enclosing && enclosing.span.scope.name !== span.scope.name)
+      calls.set(enclosing, (calls.get(enclosing) ?? 0) + 1);
+  for (const [node, count] of calls) {
+    const stands = node.role === 'completion' && node.merged.length === 0;
+    if (count < 2 || !stands || node.reading?.responseId !== undefined) continue;
+    node.role = undefined;
+    retype(node, 'workflow', 'several calls below it are reported by spans of their own');
+  }
 }
 
 /** The innermost report becomes the completion; of siblings the one with more content. */
@@ -430,7 +518,7 @@ function settleLateDouble(trace: Trace, node: Node): void {
   const known =
     inner && areDoubles(report, inner, true)
       ? inner
-      : trace.reports.find((other) => areDoubles(report, other, false));
+      : mostAlike(report, trace.reports, node.span.parentSpanId);
   if (!known) return;
   trace.reports = trace.reports.filter((other) => other !== known);
   node.role = 'double';
@@ -471,10 +559,11 @@ function roleOf(trace: Trace, node: Node): RecordRole | undefined {
 }
 
 /** Top down: ids, parents, inheritance. */
-function describeDownwards(trace: Trace, node: Node, whole: boolean): void {
+function describeDownwards(trace: Trace, node: Node, whole: boolean, running: Running): void {
+  const parentSpanId = node.span.parentSpanId;
   const above =
     node.parent ??
-    (node.span.parentSpanId === undefined ? undefined : trace.seen.get(node.span.parentSpanId));
+    (parentSpanId === undefined ? undefined : (trace.seen.get(parentSpanId) ?? running.get(parentSpanId)));
   node.surroundings = inheritSurroundings(node.surroundings, above?.surroundings);
   node.lent = lend(
     node.key,
@@ -496,7 +585,7 @@ function describeDownwards(trace: Trace, node: Node, whole: boolean): void {
   }
   if (node.role === undefined || node.recordId === trace.groupId) return;
   // A tool hangs under the completion that asked for it; which one is known when all calls are.
-  if (node.reading?.operation !== 'tool') node.parentId = parentOf(trace, node, whole);
+  if (node.reading?.operation !== 'tool') node.parentId = parentOf(trace, node, whole, running);
 }
 
 /** The outer copy of a call lends like the wrapper it is; what it knew has been merged already. */
@@ -505,7 +594,7 @@ function asWrapper(reading: Reading | undefined): Reading | undefined {
 }
 
 /** The nearest recorded ancestor, else the group; an ancestor that may still come is named at once and remembered. */
-function parentOf(trace: Trace, node: Node, whole: boolean): string {
+function parentOf(trace: Trace, node: Node, whole: boolean, running: Running): string {
   const given = node.surroundings?.parentId?.toLowerCase();
   if (isUuidV4(given) && given !== node.recordId) {
     node.rules.push('parent given by freeplay.parent.id');
@@ -520,11 +609,15 @@ function parentOf(trace: Trace, node: Node, whole: boolean): string {
   let spanId = at.span.parentSpanId;
   let remote = at.span.parentIsRemote;
   for (let steps = 0; spanId !== undefined && steps < 10_000; steps++) {
-    const seen: Seen | undefined = trace.seen.get(spanId);
-    if (!seen) break;
-    if (seen.recordId !== undefined) return seen.recordId;
-    spanId = seen.parentSpanId;
-    remote = false;
+    const known: Seen | undefined = trace.seen.get(spanId) ?? running.get(spanId);
+    if (!known) break;
+    if (known.recordId !== undefined) {
+      // It runs and may never end: then its place is held.
+      if (known.recordId !== trace.groupId && !trace.seen.has(spanId)) trace.needed.add(spanId);
+      return known.recordId;
+    }
+    remote = known.parentIsRemote;
+    spanId = known.parentSpanId;
   }
   if (spanId === undefined) return trace.groupId;
   if (whole || remote || !trace.wants('plain', undefined)) {
@@ -558,6 +651,17 @@ function rememberCalls(trace: Trace, node: Node): void {
       addAsked(trace, signature(node.parentId, call.name, args), asked);
     }
   }
+}
+
+/** A piece of a reply that ends before its call does, and before the tool it asks for: the call is its parent. */
+function rememberFragment(trace: Trace, node: Node, running: Running): void {
+  const { parentSpanId } = node.span;
+  const calls = node.reading?.choices?.flatMap((choice) => choice.toolCalls) ?? [];
+  if (calls.length === 0 || node.parent || parentSpanId === undefined || trace.seen.has(parentSpanId)) return;
+  const completionId = parentOf(trace, node, false, running);
+  for (const { id } of calls)
+    if (id !== undefined)
+      addAsked(trace, id, { completionId, start: node.span.startTime, parentId: completionId });
 }
 
 const MAX_ASKED = 16;
@@ -594,14 +698,14 @@ function sortKeys(value: unknown, depth: number): unknown {
 }
 
 /** The completion that asked for this tool: by call id, else by name and arguments under the same parent. */
-function parentOfTool(trace: Trace, node: Node, whole: boolean): string {
+function parentOfTool(trace: Trace, node: Node, whole: boolean, running: Running): string {
   const { toolCallId, toolArguments, name } = node.reading as Reading;
   const byId = toolCallId === undefined ? undefined : latestBefore(trace.asked.get(toolCallId), node);
   if (byId) {
     node.rules.push('under the completion that asked for the tool, by call id');
     return byId.completionId;
   }
-  const enclosing = parentOf(trace, node, whole);
+  const enclosing = parentOf(trace, node, whole, running);
   if (toolArguments === undefined) return enclosing;
   const args = typeof toolArguments === 'string' ? toolArguments : toolArguments.json;
   const byCall = latestBefore(trace.asked.get(signature(enclosing, name ?? node.span.name, args)), node);
@@ -619,14 +723,14 @@ function latestBefore(list: readonly AskedCall[] | undefined, node: Node): Asked
     );
 }
 
-function planNode(trace: Trace, node: Node, whole: boolean): readonly RecordPlan[] {
+function planNode(trace: Trace, node: Node, whole: boolean, running: Running): readonly RecordPlan[] {
   if (node.role === undefined || node.recordId === undefined) {
     if (node.span.parentSpanId === undefined) waitAsRoot(trace, node);
     return [];
   }
   const isGroup = node.recordId === trace.groupId;
   if (isGroup) trace.groupRecorded = true;
-  else node.parentId ??= parentOfTool(trace, node, whole);
+  else node.parentId ??= parentOfTool(trace, node, whole, running);
   const plan = planOf(trace, node, isGroup ? 'group' : node.role, node.recordId, node.parentId);
   const named = trace.needed.delete(node.key);
   if (!isGroup || !named) return [plan];
@@ -706,6 +810,7 @@ function remember(
   for (const node of nodes) {
     trace.seen.set(node.key, {
       parentSpanId: node.span.parentSpanId,
+      parentIsRemote: node.span.parentIsRemote,
       recordId: idsBelow.get(node),
       surroundings: node.surroundings,
       lent: node.lent,

@@ -1,7 +1,9 @@
 /** Several reports of one call → one: each fact from the report that has it, the chosen one winning where both do. */
-import type { Message, Reading, Usage } from '../completion/completion.ts';
+import type { Message, Part, Reading, Usage } from '../completion/completion.ts';
+import { hasPayload } from '../messages/media.ts';
 import { completeReply } from '../messages/reply.ts';
 import { mergeParameters } from '../readers/parameters.ts';
+import { plainText } from './rollup.ts';
 
 /** How much a report tells; of siblings the one with more becomes the completion. */
 export function weigh(reading: Reading): number {
@@ -79,9 +81,7 @@ function mergeAsked(a: Reading, b: Reading): Pick<Reading, 'instructions' | 'inp
   const [own, other] = [a.input ?? [], b.input ?? []];
   const spoken = (messages: readonly Message[]): readonly Message[] =>
     messages.filter((message) => !isSystem(message));
-  const takeOther =
-    !hasContent(own) ||
-    (spoken(other).length >= spoken(own).length && pieces(spoken(other)) > pieces(spoken(own)));
+  const takeOther = !hasContent(own) || isFuller(spoken(other), spoken(own));
   const system =
     a.instructions ?? nonEmpty(own.filter(isSystem)) ?? b.instructions ?? nonEmpty(other.filter(isSystem));
   if (!takeOther || !hasContent(other)) {
@@ -92,15 +92,40 @@ function mergeAsked(a: Reading, b: Reading): Pick<Reading, 'instructions' | 'inp
   return { instructions: system, input: spoken(other) };
 }
 
+/** The same conversation with more of it: pieces that the other lost, or the messages before the only ones it kept. */
+function isFuller(messages: readonly Message[], than: readonly Message[]): boolean {
+  const [more, fewer] = [turns(messages), turns(than)];
+  if (more === fewer) return pieces(messages) > pieces(than);
+  const [last, other] = [messages.at(-1), than.at(-1)];
+  return (
+    more > fewer &&
+    last?.role === other?.role &&
+    last !== undefined &&
+    other !== undefined &&
+    plainText(last) === plainText(other)
+  );
+}
+
+/** Emitters cut one turn of the assistant into several messages, or do not. */
+function turns(messages: readonly Message[]): number {
+  return messages.filter(({ role }, i) => role !== 'assistant' || messages[i - 1]?.role !== 'assistant')
+    .length;
+}
+
 /** Pieces of content that are there and whole: what an emitter could not carry stands as raw JSON, or without an id. */
 function pieces(messages: readonly Message[]): number {
   let count = 0;
   for (const message of messages) {
-    for (const part of message.parts) if (part.kind !== 'other') count++;
+    for (const part of message.parts) if (part.kind !== 'text' && isWhole(part)) count++;
+    if (message.parts.some((part) => part.kind === 'text')) count++;
     for (const call of message.toolCalls) count += call.id === undefined ? 1 : 2;
     if (message.toolCallId !== undefined) count++;
   }
   return count;
+}
+
+function isWhole(part: Part): boolean {
+  return part.kind === 'media' ? hasPayload(part.media) : part.kind !== 'other';
 }
 
 /** The chosen list; descriptions and schemas that it lacks from the other. */

@@ -36,6 +36,8 @@ export interface ResponseFacts {
   readonly usage?: RawUsage | undefined;
   readonly finishReasons?: readonly string[] | undefined;
   readonly serviceTier?: string | undefined;
+  /** What the model saw in the end, where the client ran tools in between and made a call of its own for each turn. */
+  readonly history?: readonly Message[] | undefined;
 }
 
 /** A request: a whole body, a message list, or a plain text. */
@@ -46,6 +48,8 @@ export function readRequest(raw: unknown): RequestFacts {
     const messages = readMessages(value, 'input');
     return messages.length > 0 ? { messages } : {};
   }
+  const args = asArray(member(body, 'args'));
+  if (args && member(body, 'messages', 'input') === undefined) return readRequest(args[0]); // a traced function's arguments
   const config = asObject(member(body, 'config', 'generationConfig', 'generation_config')) ?? {};
   const messages = member(
     body,
@@ -129,7 +133,16 @@ export function readResponse(raw: unknown): ResponseFacts {
       generated.usage,
     finishReasons: finishReasonsOf(body, choices),
     serviceTier: textMember(body, 'service_tier', 'serviceTier') ?? generated.serviceTier,
+    history: readHistory(body),
   };
+}
+
+/** Google's clients call functions by themselves and tell so beside the last response. */
+function readHistory(body: JsonObject): readonly Message[] | undefined {
+  const history = asArray(
+    member(body, 'automatic_function_calling_history', 'automaticFunctionCallingHistory'),
+  );
+  return history && history.length > 0 ? readMessages(history, 'input') : undefined;
 }
 
 /** Where LangChain's LLMResult keeps what the provider said: in its summary and around the first message. */
@@ -185,6 +198,8 @@ function finishReasonsOf(
 
 /** A list as an output: messages, or the items of one Responses reply. */
 function listFacts(list: readonly unknown[]): ResponseFacts {
+  // The OpenAI Agents SDK lists the one response it got.
+  if (list.length === 1 && asArray(member(asObject(list[0]), 'choices'))) return readResponse(list[0]);
   const messages = readMessages(list, 'output');
   const items = list.some(
     (item) =>
@@ -285,6 +300,18 @@ function readCandidate(candidate: JsonObject | undefined): Message | undefined {
   const content = asObject(member(candidate, 'content', 'message')) ?? {};
   const reply = joinReply(readMessages([{ ...content, role: 'model' }], 'output'));
   return withFinish(reply && joinChunks(reply), textMember(candidate, 'finishReason', 'finish_reason'));
+}
+
+/** What the state that a LangGraph node returns says of the call inside it: its last message is the reply. */
+export function readStateReply(raw: unknown): ResponseFacts {
+  const state = asObject(jsonValue(raw));
+  const [command] = asArray(member(state, 'output')) ?? [];
+  const messages =
+    member(state, 'messages') ?? member(asObject(member(asObject(command), 'update')), 'messages');
+  const last = asObject(asArray(messages)?.at(-1));
+  if (!last || !asArray(member(last, 'id'))?.includes('AIMessage')) return {};
+  const { id, model, finishReasons } = readResponse({ generations: [[{ message: last }]] });
+  return { id, model, finishReasons };
 }
 
 /** LangChain's LLMResult: one list of generations for each prompt. */

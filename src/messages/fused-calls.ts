@@ -1,8 +1,9 @@
 import type { ToolCall } from '../completion/completion.ts';
 
 /**
- * One emitter fuses parallel streamed tool calls into one: name `get_weatherget_weather`, ids joined, arguments
- * `{"city":"Paris"}{"city":"Tokyo"}`. They are taken apart only where it is certain; else the call stays as captured.
+ * Some emitters fuse parallel streamed tool calls into one: arguments `{"city":"Paris"}{"city":"Tokyo"}`, name
+ * `get_weatherget_weather` or the first call's, ids joined or the first's. They are taken apart only where it is certain; else the
+ * call stays as captured.
  *
  * @param toolNames names of the tools that were offered
  */
@@ -45,9 +46,10 @@ function isJson(text: string): boolean {
   }
 }
 
-/** The only way to cut the name into `count` offered names; without a list, into equal halves. */
+/** The only way to cut the name into `count` offered names; without a list, into equal parts. A sole offered tool is what all call. */
 function splitNames(name: string, count: number, offered: readonly string[]): readonly string[] | undefined {
   const known = [...new Set(offered)];
+  if (known.length === 1 && known[0] === name) return Array.from({ length: count }, () => name);
   if (known.length > 0) {
     const ways: string[][] = [];
     const walk = (rest: string, taken: string[]): void => {
@@ -68,7 +70,7 @@ function splitNames(name: string, count: number, offered: readonly string[]): re
     : undefined;
 }
 
-/** Ids of one provider share a prefix (`call_`), which shows where each begins. */
+/** Ids of one provider share a prefix (`call_`), which shows where each begins; a single one is the first call's. */
 function splitIds(id: string | undefined, count: number): readonly string[] | undefined {
   const prefix = /^[A-Za-z]+[_-]/.exec(id ?? '')?.[0];
   if (id === undefined || prefix === undefined) return undefined;
@@ -76,5 +78,6 @@ function splitIds(id: string | undefined, count: number): readonly string[] | un
     .split(prefix)
     .slice(1)
     .map((rest) => prefix + rest);
+  if (ids.length === 1) return ids;
   return ids.length === count && ids.every((one) => one.length > prefix.length) ? ids : undefined;
 }

@@ -47,6 +47,7 @@ export function readMedia(part: JsonObject, type: string): Part {
         'media',
         'blob',
         'url',
+        'content',
       ),
     ) ?? undefined;
   const where = [part, source, nested, asObject(member(nested, 'source'))].filter(isObject);
@@ -85,6 +86,7 @@ const PAYLOAD_KEYS = [
   'file',
   'audio',
   'bytes',
+  'binary_content',
   'base64',
   'b64_json',
 ];
@@ -99,7 +101,10 @@ function firstPayload(objects: readonly JsonObject[]): { data?: Text; url?: Text
   return {};
 }
 
-/** base64, a data URI, a URL, or bytes written as JSON. */
+/** Langfuse uploads media on its own and leaves a reference in their place. */
+const LANGFUSE_MEDIA = /^@@@langfuseMedia:type=([^|@]+)\|id=[^@]+@@@$/;
+
+/** base64, a data URI, a URL, a reference, or bytes written as JSON. */
 function readPayload(value: unknown): { data?: Text; url?: Text; mimeType?: string } | undefined {
   if (isText(value)) {
     const text = asText(value) ?? '';
@@ -107,12 +112,20 @@ function readPayload(value: unknown): { data?: Text; url?: Text; mimeType?: stri
     const dataUri = /^data:([^;,]*)(?:;[^,]*)?,/.exec(text.slice(0, 256));
     if (dataUri)
       return { data: text.slice(dataUri[0].length), ...(dataUri[1] ? { mimeType: dataUri[1] } : {}) };
-    return /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? { url: value } : { data: value };
+    const kept = LANGFUSE_MEDIA.exec(text);
+    if (kept?.[1]) return { url: value, mimeType: kept[1] };
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return { url: value };
+    return isBase64(text) ? { data: value } : undefined;
   }
   if (ArrayBuffer.isView(value))
     return { data: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') };
   const bytes = readBytes(value);
   return bytes ? { data: bytes } : undefined;
+}
+
+/** What emitters put in the place of bytes (`<replaced>`, `[REDACTED]`, `__REDACTED__`) is no content. */
+function isBase64(text: string): boolean {
+  return /^[A-Za-z0-9+/_=\s-]+$/.test(text.slice(0, 256)) && !/^__\w+__$/.test(text);
 }
 
 /** `{type: "Buffer", data: [137, 80, …]}` and `{"0": 137, "1": 80, …}`, as JSON.stringify writes binary. */

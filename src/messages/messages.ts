@@ -3,6 +3,7 @@ import type { Message, Part, Role, ToolCall } from '../completion/completion.ts'
 import { normaliseFinishReason, normaliseRole } from '../completion/normalise.ts';
 import { asArray, asObject, asText, isText, type JsonObject, member, textMember } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
+import { restoreCallIds } from './item-ids.ts';
 import {
   emptyParts,
   type Parts,
@@ -29,7 +30,7 @@ export function textMessage(role: Role, text: string): Message {
 export function readMessages(value: unknown, side: Side): readonly Message[] {
   const messages: Message[] = [];
   collect(value, side, messages, 0);
-  return joinNeighbours(messages);
+  return restoreCallIds(joinNeighbours(messages));
 }
 
 interface Joinable extends Message {
@@ -100,14 +101,15 @@ function unwrap(raw: JsonObject): JsonObject {
 
 function contentOf(message: JsonObject): unknown {
   const content = member(message, 'content', 'text');
+  return partsInText(content) ?? content;
+}
+
+/** A list of provider parts written as a JSON text: by older OpenLLMetry, and by Sentry for LangChain's system messages. */
+function partsInText(content: unknown): readonly unknown[] | undefined {
   const text = asText(content);
-  // Older OpenLLMetry writes a list of provider parts as a JSON text.
-  if (text !== undefined && /^\s*\[\s*\{/.test(text)) {
-    const parsed = jsonValue(text);
-    const list = asArray(parsed);
-    if (list && list.length > 0 && list.every((part) => isContentPart(part))) return list;
-  }
-  return content;
+  if (text === undefined || !/^\s*\[\s*\{/.test(text)) return undefined;
+  const list = asArray(jsonValue(text));
+  return list && list.length > 0 && list.every((part) => isContentPart(part)) ? list : undefined;
 }
 
 function isContentPart(part: unknown): boolean {
@@ -117,7 +119,8 @@ function isContentPart(part: unknown): boolean {
   if (type === undefined)
     return (
       Object.keys(object).length === 1 &&
-      member(object, 'text', 'toolUse', 'toolResult', 'reasoningContent') !== undefined
+      member(object, 'text', 'toolUse', 'toolResult', 'reasoningContent', 'image', 'document', 'video') !==
+        undefined
     );
   return /text|image|audio|file|tool|thinking|reasoning|document|refusal|video/i.test(type);
 }
@@ -262,7 +265,7 @@ function readItem(raw: JsonObject, side: Side): readonly Joinable[] | undefined 
       ? [asked, toolMessage({ id: call.id, name: call.name, parts: resultParts(output) })]
       : [asked];
   }
-  if (/_call_output$/.test(name)) return [toolMessage(readToolResult(raw, 0))];
+  if (/_call_(output|result)$/.test(name)) return [toolMessage(readToolResult(raw, 0))];
   if (name === 'item_reference') return [];
   readContent([raw], into);
   if (into.results.length > 0) return into.results.map(toolMessage);
@@ -335,6 +338,7 @@ export function readInstructions(value: unknown): readonly Message[] {
   const object = asObject(parsed);
   const inner = object && member(object, 'parts');
   const into = emptyParts();
-  readContent(inner ?? list, into);
+  for (const part of asArray(inner) ?? list)
+    readContent(partsInText(member(asObject(part), 'content', 'text')) ?? part, into);
   return into.parts.length > 0 ? [{ role: 'system', parts: into.parts, toolCalls: [] }] : [];
 }

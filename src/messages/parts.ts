@@ -14,6 +14,7 @@ import {
   textMember,
   toJsonString,
 } from '../json/json-text.ts';
+import { jsonValue } from '../json/read-json.ts';
 import { hasPayload, readMedia } from './media.ts';
 
 /** A result of a tool, on its way to a message of its own. */
@@ -53,7 +54,9 @@ export function readContent(content: unknown, into: Parts, depth: number = 0): v
   readPart(content, into, depth + 1);
 }
 
-const TYPES: ReadonlyMap<string, 'text' | 'reasoning' | 'call' | 'result' | 'media' | 'refusal'> = new Map([
+type PartType = 'text' | 'reasoning' | 'call' | 'arguments' | 'result' | 'media' | 'refusal';
+
+const TYPES: ReadonlyMap<string, PartType> = new Map<string, PartType>([
   ...(['text', 'input_text', 'output_text', 'summary_text', 'text_block', 'text_delta'] as const).map(
     (t) => [t, 'text'] as const,
   ),
@@ -80,6 +83,7 @@ const TYPES: ReadonlyMap<string, 'text' | 'reasoning' | 'call' | 'result' | 'med
       'tool_result',
       'tool_result_block',
       'function_call_output',
+      'function_call_result',
       'custom_tool_call_output',
       'function_response',
       'server_tool_call_response',
@@ -116,6 +120,7 @@ const TYPES: ReadonlyMap<string, 'text' | 'reasoning' | 'call' | 'result' | 'med
     ] as const
   ).map((t) => [t, 'media'] as const),
   ['refusal', 'refusal'],
+  ['input_json_delta', 'arguments'],
 ]);
 
 /** `tool-call`, `toolCall`, `toolUseBlock` → `tool_call`, `tool_use_block`. */
@@ -137,34 +142,54 @@ function readPart(raw: unknown, into: Parts, depth: number): void {
     into.parts.push({ kind: 'other', value: raw as LazyJson });
     return;
   }
-  const type = textMember(part, 'type');
+  const type = textMember(part, 'type') ?? kindOf(part);
   if (type === undefined) return readUntyped(part, into, depth);
   const name = snakeCase(type);
-  switch (TYPES.get(name) ?? guessType(name, part)) {
+  if (name === 'custom' && member(part, 'text', 'content') === undefined) return; // the AI SDK's note to itself about a provider's stream
+  switch (TYPES.get(name) ?? TYPES.get(name.replace(/^anthropic_/, '')) ?? guessType(name, part)) {
     case 'text':
       return readText(part, into);
     case 'reasoning':
       return readReasoning(part, into);
     case 'call':
       return pushCall(readToolCall(part), part, into);
+    case 'arguments':
+      return appendArguments(part, into);
     case 'result':
       into.results.push(readToolResult(part, depth));
       return;
-    case 'media': {
-      const media = readMedia(part, name);
-      into.parts.push(
-        media.kind === 'media' && !hasPayload(media.media)
-          ? { kind: 'other', value: part as LazyJson }
-          : media,
-      );
+    case 'media':
+      into.parts.push(mediaPart(part, name));
       return;
-    }
     case 'refusal':
       into.parts.push({ kind: 'refusal', text: textOf(part, 'refusal', 'content', 'text') ?? '' });
       return;
     case undefined:
       into.parts.push({ kind: 'other', value: part as LazyJson });
   }
+}
+
+/** Pydantic AI's older parts say `kind` where everyone else says `type`. */
+function kindOf(part: JsonObject): string | undefined {
+  const kind = textMember(part, 'kind');
+  return kind !== undefined && TYPES.has(snakeCase(kind)) ? kind : undefined;
+}
+
+/** Media that is there but was not captured stays media; a part that says other things in its place is kept as it is. */
+function mediaPart(part: JsonObject, type: string): Part {
+  const media = readMedia(part, type);
+  if (media.kind !== 'media' || hasPayload(media.media)) return media;
+  const bare = Object.keys(part).length <= 1 || media.media.mimeType !== undefined;
+  return bare ? media : { kind: 'other', value: part as LazyJson };
+}
+
+/** A streamed call's arguments, in pieces behind it. */
+function appendArguments(part: JsonObject, into: Parts): void {
+  const piece = asText(member(part, 'input', 'partial_json'));
+  const call = into.calls.at(-1);
+  if (piece === undefined || typeof call?.arguments !== 'string') return;
+  const before = call.arguments === '{}' ? '' : call.arguments;
+  into.calls[into.calls.length - 1] = { ...call, arguments: before + piece };
 }
 
 /** Types nobody has listed yet: by the pattern of their name and what they hold. */
@@ -202,18 +227,29 @@ function readText(part: JsonObject, into: Parts): void {
 /** Readable reasoning only: signatures and encrypted reasoning mean nothing to a reader. */
 function readReasoning(part: JsonObject, into: Parts): void {
   const text = textOf(part, 'content', 'text', 'thinking', 'reasoning');
-  if (text !== undefined) {
+  const summaries = text === undefined ? undefined : openSummaries(text);
+  if (text !== undefined && !summaries) {
     if (asText(text) !== '') into.parts.push({ kind: 'reasoning', text });
     return;
   }
   const nested = asObject(member(part, 'reasoningText', 'reasoning_text'));
   if (nested) return readReasoning(nested, into);
-  for (const list of [asArray(member(part, 'summary')), asArray(member(part, 'content'))]) {
+  for (const list of [summaries, asArray(member(part, 'summary')), asArray(member(part, 'content'))]) {
     for (const item of list ?? []) {
       const inner = isText(item) ? item : textOf(asObject(item) ?? {}, 'text', 'content');
       if (inner !== undefined && asText(inner) !== '') into.parts.push({ kind: 'reasoning', text: inner });
     }
   }
+}
+
+/** OpenLLMetry writes the Responses API's list of summaries as a JSON text. */
+function openSummaries(text: Text): readonly unknown[] | undefined {
+  const raw = asText(text) ?? '';
+  if (!/^\s*\[\s*\{/.test(raw)) return undefined;
+  const list = asArray(jsonValue(raw));
+  return list?.every((item) => /^(summary|reasoning)_text$/.test(textMember(asObject(item), 'type') ?? ''))
+    ? list
+    : undefined;
 }
 
 /** Parts without a `type`: Gemini, Bedrock, Genkit and Strands name the part by its only key. */
@@ -273,10 +309,7 @@ function readUntyped(part: JsonObject, into: Parts, depth: number): void {
     ) !== undefined
   ) {
     const key = Object.keys(part).find((k) => /data|media|image|document|video|audio/i.test(k)) ?? 'file';
-    const media = readMedia(part, snakeCase(key));
-    into.parts.push(
-      media.kind === 'media' && !hasPayload(media.media) ? { kind: 'other', value: part as LazyJson } : media,
-    );
+    into.parts.push(mediaPart(part, snakeCase(key)));
     return;
   }
   const content = textOf(part, 'content');
@@ -319,7 +352,7 @@ function pushCall(call: ToolCall | undefined, part: JsonObject, into: Parts): vo
  * item's own (`fc_…`), and the results name the other.
  */
 export function readToolCall(call: JsonObject): ToolCall | undefined {
-  const inner = asObject(member(call, 'function', 'server_tool_call', 'tool_call'));
+  const inner = asObject(member(call, 'function', 'server_tool_call', 'tool_call', 'custom'));
   const name =
     textMember(call, 'name', 'toolName', 'tool_name') ??
     textMember(inner, 'name', 'toolName', 'type') ??
@@ -391,8 +424,15 @@ export function readToolResult(result: JsonObject, depth: number): ToolResult {
       'ref',
     ),
     name: textMember(result, 'name', 'toolName', 'tool_name'),
-    parts: resultParts(payload, depth + 1),
+    parts: resultParts(agentsOutput(result, payload), depth + 1),
   };
+}
+
+/** The OpenAI Agents SDK keeps a result as `{type: "text", text}`; the model is sent the text. */
+function agentsOutput(result: JsonObject, payload: unknown): unknown {
+  if (textMember(result, 'type') !== 'function_call_result') return payload;
+  const output = asObject(payload);
+  return output && textMember(output, 'type') === 'text' ? (textOf(output, 'text') ?? payload) : payload;
 }
 
 /** The content of a tool message: texts stay texts, blocks become parts, anything else is JSON text. */

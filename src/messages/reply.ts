@@ -68,6 +68,11 @@ function isNothing(args: ToolCall['arguments']): boolean {
   return /^\s*(\{\s*\})?\s*$/.test(typeof args === 'string' ? args : args.json);
 }
 
+/** Whether there is more to the message than empty texts. */
+export function saysAnything(message: Message): boolean {
+  return message.toolCalls.length > 0 || message.parts.some((part) => isReasoning(part) || isSpoken(part));
+}
+
 /** Gemini's streamed replies keep every chunk as a part of its own: neighbours of one kind are one text. */
 export function joinChunks(message: Message): Message {
   const parts: Part[] = [];
@@ -81,4 +86,18 @@ export function joinChunks(message: Message): Message {
     else parts.push(part);
   }
   return parts.length === message.parts.length ? message : { ...message, parts };
+}
+
+/**
+ * Messages that were appended later: emitters that serialise by reference show an earlier call its own reply and what followed. Only a
+ * tool call id is certain to be made once.
+ */
+export function beforeReply(
+  input: readonly Message[] | undefined,
+  reply: Message | undefined,
+): readonly Message[] | undefined {
+  const made = new Set(reply?.toolCalls.map((call) => call.id).filter((id) => id !== undefined));
+  if (made.size === 0) return input;
+  const at = input?.findIndex((message) => message.toolCalls.some((call) => made.has(call.id ?? '')));
+  return at === undefined || at < 0 ? input : input?.slice(0, at);
 }

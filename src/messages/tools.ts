@@ -38,7 +38,7 @@ function collect(value: unknown, found: ToolDefinition[], depth: number): void {
   if (depth > 4 || found.length >= MAX_TOOLS) return;
   const list = asArray(value);
   if (list) {
-    for (const item of list) collect(typeof item === 'string' ? stringTool(item) : item, found, depth + 1);
+    for (const item of list) collect(isText(item) ? stringTool(asText(item) ?? '') : item, found, depth + 1);
     return;
   }
   const tool = asObject(value);
@@ -60,7 +60,8 @@ function collect(value: unknown, found: ToolDefinition[], depth: number): void {
     return;
   }
   const type = textMember(tool, 'type');
-  if (type !== undefined && type !== 'function') {
+  // A prefix of "function" is one whose definition was cut.
+  if (type !== undefined && !'function'.startsWith(type)) {
     found.push({ name: type }); // hosted by the provider: it has no schema
     return;
   }
@@ -92,7 +93,7 @@ function readSchema(tool: { readonly [key: string]: unknown }): LazyJson | undef
 
 /** A JSON schema given as an object, as JSON text, or wrapped (`{json: …}`, `{jsonSchema: …}`). */
 export function schemaValue(raw: unknown): LazyJson | undefined {
-  const object = asObject(typeof raw === 'string' ? jsonValue(raw) : raw);
+  const object = asObject(isText(raw) ? jsonValue(raw) : raw);
   if (!object) return undefined;
   const wrapped = asObject(member(object, 'json')) ?? asObject(member(object, 'jsonSchema'));
   if (wrapped && Object.keys(object).length <= 2) return schemaValue(wrapped);

@@ -63,7 +63,7 @@ export function readGenAiContent(span: SpanData, logs: readonly LogData[]): Cont
   const events = eventsOf(span, logs);
   if (events.length > 0) fromEvents(events, content);
   fromBodies(span.attributes, content);
-  if (content.input === undefined || content.choices === undefined) fromIndexed(span.attributes, content);
+  fromIndexed(span.attributes, content);
   return content;
 }
 
@@ -254,14 +254,24 @@ function fromBodies(attributes: Attributes, content: Content): void {
 
 /** `gen_ai.prompt.0.role`, `gen_ai.completion.0.tool_calls.0.name`, `llm.request.functions.0.name`. */
 function fromIndexed(attributes: Attributes, content: Content): void {
-  const prompts = listOf(readFlat(attributes, 'gen_ai.prompt.'));
-  if (prompts.length > 0)
-    content.input ??= nonEmpty(prompts.flatMap((node) => readMessages([indexedMessage(node)], 'input')));
-  const completions = listOf(readFlat(attributes, 'gen_ai.completion.'));
-  if (completions.length > 0) content.choices ??= indexedChoices(completions);
+  if (content.input === undefined) {
+    const prompts = listOf(readFlat(attributes, 'gen_ai.prompt.'));
+    content.input = nonEmpty(prompts.flatMap((node) => readMessages([indexedMessage(node)], 'input')));
+  }
+  // LiteLLM's reply that only calls tools has no parts; the calls are here.
+  if (!content.choices?.some((choice) => choice.parts.length + choice.toolCalls.length > 0)) {
+    const [reply] = content.choices ?? [];
+    const indexed = indexedChoices(listOf(readFlat(attributes, 'gen_ai.completion.')));
+    if (indexed)
+      content.choices = indexed.map((one) => ({
+        ...one,
+        finishReason: one.finishReason ?? reply?.finishReason,
+      }));
+  }
+  if (content.tools !== undefined) return;
   const functions = listOf(readFlat(attributes, 'llm.request.functions.'));
   if (functions.length > 0) {
-    content.tools ??= readTools(
+    content.tools = readTools(
       functions.map((node) => ({
         name: leafText(node, 'name'),
         description: leafText(node, 'description'),
@@ -312,6 +322,12 @@ function indexedChoices(nodes: readonly FlatNode[]): readonly Message[] | undefi
   let thinking: Message['parts'] = [];
   for (const node of nodes) {
     const raw = indexedMessage(node);
+    const call = onlyCall(raw);
+    const before = call && choices.at(-1);
+    if (call && before) {
+      choices[choices.length - 1] = { ...before, toolCalls: [...before.toolCalls, ...readCalls(call)] };
+      continue;
+    }
     if (raw.role === 'thinking') {
       thinking = [...thinking, { kind: 'reasoning', text: asText(raw.content) ?? '' }];
       continue;
@@ -323,6 +339,18 @@ function indexedChoices(nodes: readonly FlatNode[]): readonly Message[] | undefi
   }
   if (thinking.length > 0) choices.push({ role: 'assistant', parts: thinking, toolCalls: [] });
   return nonEmpty(choices);
+}
+
+/** LiteLLM counts on for each call of one reply: an entry that is a call and nothing else belongs to the one before. */
+function onlyCall(raw: JsonObject): JsonObject | undefined {
+  const alone = ['role', 'content', 'finish_reason', 'tool_calls', 'refusal'].every(
+    (key) => raw[key] === undefined,
+  );
+  return alone ? raw : undefined;
+}
+
+function readCalls(raw: JsonObject): Message['toolCalls'] {
+  return readMessages([{ ...raw, role: 'assistant' }], 'output').flatMap((message) => message.toolCalls);
 }
 
 export function nonEmpty<T>(list: readonly T[] | undefined): readonly T[] | undefined {

@@ -1,15 +1,31 @@
 import type { CallError } from '../completion/completion.ts';
 import { getAttribute, getId, getString, toBoolean } from '../span/attributes.ts';
-import type { SpanData } from '../span/span-data.ts';
+import type { SpanData, SpanEvent } from '../span/span-data.ts';
 
 const ERROR_STATUS = 2;
+
+function exceptionOf(span: SpanData): SpanEvent | undefined {
+  return span.events.findLast(
+    (event) => event.name === 'exception' || event.name === 'gen_ai.client.operation.exception',
+  );
+}
+
+/** The recorded exception, whatever the status says: for emitters that call every span a success. */
+export function readException(span: SpanData): CallError | undefined {
+  const exception = exceptionOf(span);
+  return (
+    exception && {
+      type: getString(exception.attributes, 'exception.type'),
+      message: getString(exception.attributes, 'exception.message'),
+      stack: getString(exception.attributes, 'exception.stacktrace'),
+    }
+  );
+}
 
 /** What went wrong, from status, exception event and attributes; `undefined` for a span that did not fail. */
 export function readError(span: SpanData): CallError | undefined {
   const { attributes } = span;
-  const exception = span.events.findLast(
-    (event) => event.name === 'exception' || event.name === 'gen_ai.client.operation.exception',
-  );
+  const exception = exceptionOf(span);
   const type = getId(attributes, 'error.type');
   const level = getString(attributes, 'langfuse.observation.level', 'level');
   const failed =

@@ -1,9 +1,11 @@
 /** The facts that most dialects write under `gen_ai.*`: one reader, from which dialects take and to which they add. */
-import type { Operation, Reading, Usage } from '../completion/completion.ts';
+import type { Message, Operation, Reading, Usage } from '../completion/completion.ts';
 import { guessProvider, normaliseFinishReason, normaliseProvider } from '../completion/normalise.ts';
 import type { LazyJson } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
+import { splitFusedCalls } from '../messages/fused-calls.ts';
 import { argumentsText } from '../messages/parts.ts';
+import { beforeReply, saysAnything } from '../messages/reply.ts';
 import { schemaValue } from '../messages/tools.ts';
 import {
   ATTR_GEN_AI_AGENT_NAME,
@@ -127,15 +129,20 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
     requestModel,
   );
   const provider = named ?? guessProvider(requestModel ?? responseModel);
+  const tools = content.tools ?? content.request?.tools;
+  const choices = content.choices?.map((choice) => withCallsApart(choice, tools));
   const finishReasons = readFinishReasons(attributes, content);
+  const input = beforeReply(content.input, choices?.[0]);
   const events = eventsOf(span, logs);
+  const error = readError(span);
   return {
     operation: options.operation,
     name: stepName(attributes, options.operation),
     agentName: getString(attributes, ATTR_GEN_AI_AGENT_NAME),
     instructions: content.instructions,
-    input: content.input,
-    choices: content.choices,
+    input,
+    // Emitters write an empty reply for a call that failed: no reply was given.
+    choices: error && !choices?.some(saysAnything) ? undefined : choices,
     inputValue: ioValue(
       attributes,
       ATTR_GEN_AI_TOOL_CALL_ARGUMENTS,
@@ -155,7 +162,7 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
       'output.value',
       'output',
     ),
-    tools: content.tools ?? content.request?.tools,
+    tools,
     outputSchema:
       content.outputSchema ??
       content.request?.outputSchema ??
@@ -177,7 +184,7 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
       content.response?.serviceTier,
     serverAddress: getString(attributes, 'server.address'),
     timeToFirstToken: readTimeToFirstToken(attributes),
-    error: readError(span),
+    error,
     evalResults: mergeEvals(readEvalAttributes(attributes), readEvalEvents(events)),
     toolCallId: readToolCallId(attributes),
     toolArguments: toolArguments(attributes),
@@ -186,6 +193,9 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
     extra: readExtra(attributes),
     notes: [
       ...content.notes,
+      ...(input === content.input
+        ? []
+        : [{ kind: 'rule' as const, text: 'messages appended after the call left out' }]),
       ...(named === undefined && provider !== undefined
         ? [
             {
@@ -196,6 +206,12 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
         : []),
     ],
   };
+}
+
+function withCallsApart(choice: Message, tools: Reading['tools']): Message {
+  if (choice.toolCalls.length === 0) return choice;
+  const names = tools?.map((tool) => tool.name) ?? [];
+  return { ...choice, toolCalls: choice.toolCalls.flatMap((call) => splitFusedCalls(call, names)) };
 }
 
 function mergeEvals(a: Reading['evalResults'], b: Reading['evalResults']): Reading['evalResults'] {

@@ -1,5 +1,12 @@
 /** Request parameters of every spelling → the wire names users know. */
-import { asObject, type JsonObject, type LazyJson, member, textMember } from '../json/json-text.ts';
+import {
+  asObject,
+  type JsonObject,
+  type LazyJson,
+  member,
+  textMember,
+  toJsonValue,
+} from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { getAttribute, hasAttribute, toBoolean, toNumber, toStringArray } from '../span/attributes.ts';
 import type { Attributes } from '../span/span-data.ts';
@@ -228,7 +235,8 @@ export function readParameterBag(raw: unknown): Parameters | undefined {
   const found: { [name: string]: LazyJson } = {};
   for (const row of TABLE) {
     for (const key of row.bag) {
-      const value = convert(row.kind, member(bag, key));
+      const raw = member(bag, key);
+      const value = raw === undefined ? undefined : convert(row.kind, toJsonValue(raw));
       if (value === undefined) continue;
       found[row.name] = value;
       break;

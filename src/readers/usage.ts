@@ -13,9 +13,11 @@ export interface RawUsage {
   readonly cacheWrite?: number | undefined;
   readonly reasoning?: number | undefined;
   readonly total?: number | undefined;
+  /** What the numbers include, where their names are those of a provider's own API and tell. */
+  readonly rule?: Partial<UsageRule> | undefined;
 }
 
-const KEYS: { readonly [field in keyof Required<RawUsage>]: readonly string[] } = {
+const KEYS: { readonly [field in Exclude<keyof RawUsage, 'rule'>]: readonly string[] } = {
   input: [
     'gen_ai.usage.input_tokens',
     'gen_ai.usage.prompt_tokens',
@@ -127,7 +129,7 @@ export function readUsageBag(raw: unknown): RawUsage | undefined {
       'completionTokensDetails',
     ),
   );
-  return compact({
+  const usage = compact({
     input: count(
       bag,
       'prompt_tokens',
@@ -183,6 +185,36 @@ export function readUsageBag(raw: unknown): RawUsage | undefined {
       ) ?? count(outputDetails, 'reasoning_tokens', 'reasoning', 'reasoningTokens'),
     total: count(bag, 'total_tokens', 'totalTokens', 'totalTokenCount', 'total_token_count', 'total'),
   });
+  return usage && { ...usage, rule: nativeRule(bag) };
+}
+
+/** Provider APIs whose counts stand beside each other, known by the names they have for them. */
+const NATIVE: readonly {
+  readonly total: readonly string[];
+  readonly beside: readonly string[];
+  readonly rule: Partial<UsageRule>;
+}[] = [
+  {
+    total: ['input_tokens'],
+    beside: ['cache_read_input_tokens', 'cache_creation_input_tokens'],
+    rule: { cachedInput: 'excluded' },
+  },
+  {
+    total: ['inputTokens'],
+    beside: ['cacheReadInputTokens', 'cacheWriteInputTokens', 'cacheReadInputTokenCount'],
+    rule: { cachedInput: 'excluded' },
+  },
+  {
+    total: ['candidatesTokenCount', 'candidates_token_count'],
+    beside: ['thoughtsTokenCount', 'thoughts_token_count'],
+    rule: { reasoning: 'excluded' },
+  },
+];
+
+function nativeRule(bag: JsonObject): Partial<UsageRule> | undefined {
+  return NATIVE.find(
+    ({ total, beside }) => member(bag, ...total) !== undefined && member(bag, ...beside) !== undefined,
+  )?.rule;
 }
 
 function count(bag: JsonObject | undefined, ...keys: readonly string[]): number | undefined {
@@ -206,13 +238,14 @@ export function mergeUsage(first: RawUsage | undefined, second: RawUsage | undef
     cacheWrite: first.cacheWrite ?? second.cacheWrite,
     reasoning: first.reasoning ?? second.reasoning,
     total: first.total ?? second.total,
+    rule: first.input === undefined && first.output === undefined ? second.rule : first.rule,
   };
 }
 
 /** What the numbers of an emitter include. */
 export interface UsageRule {
-  /** `excluded`: cached tokens stand beside the input count and have to be added. */
-  readonly cachedInput: 'included' | 'excluded';
+  /** `excluded`: cached tokens stand beside the input count and have to be added. `in-total`: only the total has them. */
+  readonly cachedInput: 'included' | 'excluded' | 'in-total';
   /** `excluded`: reasoning stands beside the output count and has to be added. */
   readonly reasoning: 'included' | 'excluded';
 }
@@ -252,9 +285,16 @@ export const USAGE_TABLE: readonly UsageRow[] = [
     version: before(6, 0),
     rule: { cachedInput: 'excluded' },
   },
+  // Sentry 10 up to about 10.40 adds Anthropic's cached tokens to the total alone, without naming them.
+  { dialect: 'sentry', provider: /^anthropic$/, rule: { cachedInput: 'in-total' } },
   { dialect: 'claude-code', rule: { cachedInput: 'excluded' } },
   { dialect: 'genkit', provider: /^anthropic$/, rule: { cachedInput: 'excluded' } },
   { dialect: 'aws-sdk', rule: { cachedInput: 'excluded' } },
+  // Hands on what Bedrock and Anthropic count.
+  { dialect: 'strands', provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
+  // The provider's own response; the proxy's summary counts all.
+  { dialect: 'litellm-raw', provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
+  { dialect: 'litellm-raw', provider: /^(google|vertex)$/, rule: { reasoning: 'excluded' } },
   { dialect: PROVIDER_BODY, provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
   { dialect: PROVIDER_BODY, provider: /^(google|vertex)$/, rule: { reasoning: 'excluded' } },
 ];
@@ -290,16 +330,18 @@ export function usageRule(
  * Two checks do not trust the table: cached tokens that exceed the input cannot be inside it, and a reported total decides where it
  * fits only one reading.
  */
-export function totalUsage(raw: RawUsage | undefined, rule: UsageRule): Usage | undefined {
+export function totalUsage(raw: RawUsage | undefined, byDialect: UsageRule): Usage | undefined {
   if (!raw) return undefined;
+  const rule = { ...byDialect, ...raw.rule };
   const cached = (raw.cacheRead ?? 0) + (raw.cacheWrite ?? 0);
   const addCached = raw.input !== undefined && cached > 0 && inputExcludesCache(raw, cached, rule);
   const addReasoning =
     raw.output !== undefined &&
     (raw.reasoning ?? 0) > 0 &&
     outputExcludesReasoning(raw, cached, addCached, rule);
+  const unnamed = rule.cachedInput === 'in-total' && cached === 0 ? beyondParts(raw) : 0;
   return {
-    input: raw.input === undefined ? undefined : raw.input + (addCached ? cached : 0),
+    input: raw.input === undefined ? undefined : raw.input + (addCached ? cached : unnamed),
     output: raw.output === undefined ? undefined : raw.output + (addReasoning ? (raw.reasoning ?? 0) : 0),
     cacheRead: raw.cacheRead,
     cacheWrite: raw.cacheWrite,
@@ -307,9 +349,15 @@ export function totalUsage(raw: RawUsage | undefined, rule: UsageRule): Usage | 
   };
 }
 
+/** What the total holds beyond input and output. */
+function beyondParts({ input, output, total }: RawUsage): number {
+  return input === undefined || output === undefined ? 0 : Math.max(0, (total ?? 0) - input - output);
+}
+
 function inputExcludesCache(raw: RawUsage, cached: number, rule: UsageRule): boolean {
   const input = raw.input ?? 0;
-  return cached > input || rule.cachedInput === 'excluded';
+  if (cached > input || rule.cachedInput === 'excluded') return true;
+  return raw.output !== undefined && raw.total === input + cached + raw.output;
 }
 
 function outputExcludesReasoning(

@@ -9,6 +9,7 @@ import {
   toJsonString,
   toJsonValue,
 } from '../json/json-text.ts';
+import { hasPayload } from '../messages/media.ts';
 import type { ContentPolicy } from './policy.ts';
 
 type Body = { [key: string]: JsonValue };
@@ -90,6 +91,7 @@ function renderMedia(media: Media): JsonValue {
   return {
     type: 'file',
     file: {
+      ...(hasPayload(media) ? {} : { filename: `${media.modality} (not captured)` }),
       ...(media.filename === undefined ? {} : { filename: media.filename }),
       ...(media.fileId === undefined ? {} : { file_id: media.fileId }),
       ...(uri === undefined ? {} : { file_data: uri }),

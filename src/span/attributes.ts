@@ -53,7 +53,9 @@ export function toNumber(value: unknown): number | undefined {
 /** A count: a non-negative whole number. A placeholder such as -1 or NaN is none. */
 export function toCount(value: unknown): number | undefined {
   const number = toNumber(value);
-  return number === undefined || number < 0 ? undefined : Math.round(number);
+  if (number === undefined || number < 0) return undefined;
+  const count = Math.round(number);
+  return Number.isSafeInteger(count) ? count : undefined;
 }
 
 export function getNumber(attributes: Attributes, ...keys: readonly string[]): number | undefined {

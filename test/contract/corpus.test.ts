@@ -46,8 +46,8 @@ describe.each(SCENARIO_FILES)('$name', (file) => {
     }
     expect(judgeTree(scenario, records).join('\n')).toBe('');
     const completions = records.filter((record) => record.kind === 'completion');
-    const matched = matchCalls(servedCalls(scenario.truth), completions);
-    expect(judgeFacts(scenario, matched).join('\n')).toBe('');
+    const calls = servedCalls(scenario.truth);
+    expect(judgeFacts(scenario, calls, matchCalls(calls, completions)).join('\n')).toBe('');
 
     expect(JSON.stringify(convert(scenario)), 'converted twice').toBe(JSON.stringify(records));
     const disordered = { ...scenario, spans: shuffled(scenario.spans, 7) };

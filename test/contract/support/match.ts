@@ -21,7 +21,8 @@ export function bodyOf(record: FreeplayRecord): Json {
 export function covers(record: FreeplayRecord, call: ServedCall): boolean {
   const { start_time: start, end_time: end } = bodyOf(record).call_info;
   return (
-    start * 1000 <= call.start + SLACK && (call.broken || end * 1000 >= Math.min(call.end, call.start) - SLACK)
+    start * 1000 <= call.start + SLACK &&
+    (call.broken || end * 1000 >= Math.min(call.end, call.start) - SLACK)
   );
 }
 
@@ -53,7 +54,9 @@ function likeness(record: FreeplayRecord, call: ServedCall): number {
   if (call.failed === (info.provider_info?.error !== undefined)) score += 8;
   if (info.model === call.responseModel || info.model === call.requestModel) score += 2;
   // Of several around the call, the tightest.
-  return score - Math.min(0.9, Math.abs(start * 1000 - call.start) / 1e5 + Math.abs(end * 1000 - call.end) / 1e5);
+  return (
+    score - Math.min(0.9, Math.abs(start * 1000 - call.start) / 1e5 + Math.abs(end * 1000 - call.end) / 1e5)
+  );
 }
 
 export function matchCalls(calls: readonly ServedCall[], completions: readonly FreeplayRecord[]): Matched {

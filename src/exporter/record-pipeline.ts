@@ -1,0 +1,176 @@
+/** Spans → records → delivery, with everything that an exporter and a processor have in common: reading, building, counting, warning. */
+import { type Config, type FreeplayOptions, resolveConfig } from '../config.ts';
+import { createConverter, wantedRecords } from '../convert.ts';
+import { createLineage, type Lineage, type LineageOptions } from '../lineage/lineage.ts';
+import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
+import { createLog, type Log } from '../log.ts';
+import type { FreeplayRecord } from '../record/record.ts';
+import { fromSdkSpan, type SdkSpan } from '../span/from-sdk.ts';
+import { createLedgerBook, type Ledger } from './ledger.ts';
+import { createLogBuffer } from './log-buffer.ts';
+import { createLogRecordProcessor, type FreeplayLogRecordProcessor } from './log-record-processor.ts';
+import { createRecordOutbox, type RecordOutbox } from './record-outbox.ts';
+
+export interface RecordPipeline {
+  readonly config: Config;
+  readonly log: Log;
+  readonly lineage: Lineage;
+  /** Absent without a key or a project: nothing is read, nothing is sent. */
+  readonly outbox: RecordOutbox | undefined;
+  readonly logRecordProcessor: FreeplayLogRecordProcessor;
+  /**
+   * The span as its dialect reads it, joined with its log events; `undefined` for a span that is not recorded.
+   *
+   * @param includeUnsampled read spans that are recorded but not sampled, too
+   */
+  read(span: SdkSpan, includeUnsampled?: boolean): ReadSpan | undefined;
+  /** A span that still runs, as far as it has come; its log events stay where they are. */
+  peek(span: SdkSpan): ReadSpan | undefined;
+  /** One record that cannot be built costs no other. */
+  build(plans: readonly RecordPlan[]): readonly FreeplayRecord[];
+  /** Appends the reply of a span that was recorded before it ended; `undefined` if it has none. */
+  buildUpdate(read: ReadSpan): FreeplayRecord | undefined;
+  countSpans(seen: number, plans: readonly RecordPlan[]): void;
+  /** Caught and counted: the host application is never told by an exception. */
+  internalFailure(): void;
+  ledger(): Ledger;
+  /** Waits for delivery; the process stays alive for it, and no longer than the limit. */
+  flush(timeoutMillis: number): Promise<void>;
+  shutdown(timeoutMillis: number): Promise<void>;
+}
+
+export function createRecordPipeline(
+  options: FreeplayOptions,
+  lineageOptions: LineageOptions = {},
+): RecordPipeline {
+  const { config, warnings } = resolveConfig(options);
+  const log = createLog();
+  for (const warning of warnings) log.warnOnce('FREEPLAY_OTEL_ENVIRONMENT', warning, warning);
+  const book = createLedgerBook();
+  const converter = createConverter(config);
+  const lineage = createLineage({ wants: wantedRecords(config.records), ...lineageOptions });
+  const logs = createLogBuffer({ now: () => performance.now() });
+  const outbox = hasAddress(config, log)
+    ? createRecordOutbox(config, config.projectId, book, log)
+    : undefined;
+
+  const internalFailure = (): void =>
+    log.warn('FREEPLAY_OTEL_INTERNAL', 'an internal error was caught; the app is not affected');
+
+  function dropMalformed(): undefined {
+    book.addCreated();
+    const total = book.addDropped('invalid_ids');
+    log.warn('FREEPLAY_OTEL_LOSS', `a span with malformed ids was dropped, ${total} in all`, 'invalid_ids');
+  }
+
+  return {
+    config,
+    log,
+    lineage,
+    outbox,
+    logRecordProcessor: createLogRecordProcessor(logs, internalFailure),
+    read(span, includeUnsampled = false) {
+      try {
+        const data = fromSdkSpan(span);
+        if (!data) return dropMalformed();
+        const wanted = data.sampled || includeUnsampled;
+        return wanted ? converter.read(data, logs.take(data.traceId, data.spanId)) : undefined;
+      } catch {
+        internalFailure();
+        return undefined;
+      }
+    },
+    peek(span) {
+      const data = fromSdkSpan(span);
+      return data && converter.read(data, []);
+    },
+    build(plans) {
+      const records: FreeplayRecord[] = [];
+      for (const plan of plans) {
+        try {
+          records.push(converter.build(plan));
+        } catch {
+          book.addCreated();
+          book.addDropped('conversion');
+          internalFailure();
+        }
+      }
+      return records;
+    },
+    buildUpdate: (read) => converter.buildUpdate(read),
+    countSpans(seen, plans) {
+      book.addSpans(seen, new Set(plans.flatMap((plan) => plan.span?.spanId ?? [])).size);
+    },
+    internalFailure,
+    ledger: () => outbox?.ledger() ?? book.read(undefined),
+    flush: (timeoutMillis) => whileAlive(outbox?.flush(timeoutMillis), timeoutMillis),
+    async shutdown(timeoutMillis) {
+      if (!outbox) return;
+      await whileAlive(outbox.shutdown(timeoutMillis), timeoutMillis + CLOSE_MILLIS);
+      sayGoodbye(outbox.ledger(), log);
+    },
+  };
+}
+
+/** Connections close after the limit; the process stays for that. */
+const CLOSE_MILLIS = 2_000;
+
+function hasAddress(config: Config, log: Log): config is Config & { readonly projectId: string } {
+  const missing = [
+    config.apiKey === undefined ? 'an API key (apiKey or FREEPLAY_API_KEY)' : '',
+    config.projectId === undefined ? 'a project (projectId or FREEPLAY_PROJECT_ID)' : '',
+  ].filter((text) => text !== '');
+  if (missing.length === 0) return true;
+  log.warnOnce(
+    'FREEPLAY_OTEL_NOT_CONFIGURED',
+    `no records are sent to Freeplay: ${missing.join(' and ')} is missing. The app and its other exporters are not affected`,
+  );
+  return false;
+}
+
+/** The last word: the totals that rate-limited warnings could not give. */
+function sayGoodbye(ledger: Ledger, log: Log): void {
+  const { rejected, dropped } = ledger.records;
+  const lost = Object.values(dropped).reduce((sum, n) => sum + n, 0);
+  if (lost + rejected > 0) {
+    log.warnOnce(
+      'FREEPLAY_OTEL_LOSS',
+      `in all ${lost} records were lost and ${rejected} rejected: ${JSON.stringify(dropped)}`,
+      'total',
+    );
+  }
+  log.info(`shut down: ${JSON.stringify(ledger)}`);
+}
+
+/** Someone awaits this: the process stays until it is settled, and no longer than the limit. Delivery's own timers keep nothing alive. */
+async function whileAlive(work: Promise<void> | undefined, limitMillis: number): Promise<void> {
+  if (!work) return;
+  const timer = setTimeout(() => {}, limitMillis);
+  try {
+    await work;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Flushes when the process has nothing else to do; at most once for the same records, or it would never end.
+ *
+ * @returns takes the listener off again
+ */
+export function flushBeforeExit(
+  pipeline: RecordPipeline,
+  pendingSpans: () => number,
+  flush: () => Promise<void>,
+): () => void {
+  let flushed = -1;
+  const onBeforeExit = (): void => {
+    const { created, pending } = pipeline.ledger().records;
+    const mark = created + pendingSpans();
+    if (pending + pendingSpans() === 0 || mark === flushed) return;
+    flushed = mark;
+    void flush();
+  };
+  process.on('beforeExit', onBeforeExit);
+  return () => process.removeListener('beforeExit', onBeforeExit);
+}

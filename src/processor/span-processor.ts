@@ -1,0 +1,283 @@
+import type { Context } from '@opentelemetry/api';
+import type { Surroundings } from '../completion/completion.ts';
+import type { Config, FreeplayOptions } from '../config.ts';
+import {
+  baggageSurroundings,
+  contextFactsOf,
+  forgetCompletion,
+  noteCompletion,
+} from '../context/freeplay-context.ts';
+import type { Ledger } from '../exporter/ledger.ts';
+import type { FreeplayLogRecordProcessor } from '../exporter/log-record-processor.ts';
+import { createRecordPipeline, flushBeforeExit, type RecordPipeline } from '../exporter/record-pipeline.ts';
+import { inheritSurroundings } from '../lineage/inherit.ts';
+import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
+import { readSurroundings } from '../readers/surroundings.ts';
+import { completionIdOf } from '../record/ids.ts';
+import type { FreeplayRecord } from '../record/record.ts';
+import type { SdkSpan } from '../span/from-sdk.ts';
+import { createLiveSpans, type LiveSpan, type LiveSpans } from './live-spans.ts';
+import { createPendingTraces, type EndedSpan, type PendingTraces } from './pending-traces.ts';
+import { stampSpan } from './stamps.ts';
+
+/** Traces are forgotten after so long without a span, unless one of theirs still runs. */
+const TRACE_IDLE_MILLIS = 1_800_000;
+/** Spans that wait for conversion; beyond, everything that waits is converted at once, whatever it waits for. */
+const MAX_PENDING_SPANS = 10_000;
+
+/**
+ * An OpenTelemetry span processor that sends GenAI spans as completion records. It sees spans start, so it knows every ancestor when a
+ * span ends; it batches by itself and stands beside any other processor of the SDKs 1.x, 2.x and 3.x.
+ *
+ * `onStart`, `onEnding` and `onEnd` never throw, and write nothing to a span but the stamps (`freeplay.completion.id`,
+ * `freeplay.trace.id`, `freeplay.url`). Without a key or a project it warns once and does nothing.
+ *
+ * @throws FreeplayOptionError (constructor) for a malformed option
+ * @example new NodeSDK({ spanProcessors: [new BatchSpanProcessor(existingExporter), new FreeplaySpanProcessor()] })
+ */
+export class FreeplaySpanProcessor {
+  /** For a `LoggerProvider`: joins GenAI log events to their spans. */
+  readonly logRecordProcessor: FreeplayLogRecordProcessor;
+
+  readonly #config: Config;
+  readonly #pipeline: RecordPipeline;
+  readonly #live: LiveSpans;
+  readonly #pending: PendingTraces;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped: Promise<void> | undefined;
+  #stopListening: (() => void) | undefined;
+
+  constructor(options: FreeplayOptions = {}) {
+    this.#live = createLiveSpans();
+    this.#pending = createPendingTraces();
+    this.#pipeline = createRecordPipeline(options, {
+      live: (traceId, spanId) => this.#peek(traceId, spanId),
+    });
+    this.#config = this.#pipeline.config;
+    this.logRecordProcessor = this.#pipeline.logRecordProcessor;
+    if (this.#pipeline.outbox && this.#config.flushOnExit) {
+      this.#stopListening = flushBeforeExit(
+        this.#pipeline,
+        () => this.#pending.size,
+        () => this.forceFlush(),
+      );
+    }
+  }
+
+  onStart(span: SdkSpan, parentContext?: Context): void {
+    if (!this.#isOn) return;
+    this.#guard(() => {
+      const { traceId, spanId } = span.spanContext();
+      this.#live.add({
+        span,
+        traceId,
+        spanId,
+        startedAt: performance.now(),
+        context: contextFactsOf(parentContext),
+        baggage: this.#config.readBaggage ? baggageSurroundings(parentContext) : undefined,
+        reported: false,
+      });
+      this.#stamp(span);
+    });
+  }
+
+  /** SDK 2.x and later: the last moment at which a span takes attributes. */
+  onEnding(span: SdkSpan): void {
+    if (this.#isOn) this.#guard(() => this.#stamp(span));
+  }
+
+  onEnd(span: SdkSpan): void {
+    if (!this.#isOn) return;
+    this.#guard(() => {
+      const { traceId, spanId } = span.spanContext();
+      this.#pending.add({ span, traceId, spanId, endedAt: performance.now() });
+      this.#tellHandles(span, this.#live.get(traceId, spanId));
+      if (this.#pending.size >= MAX_PENDING_SPANS) this.#convert(this.#pending.takeAll());
+      else this.#schedule();
+    });
+  }
+
+  /** Resolves when every ended span is converted and delivered or settled, within `flushTimeoutMillis`. What waits for a merge is released. */
+  async forceFlush(): Promise<void> {
+    if (!this.#pipeline.outbox) return;
+    this.#guard(() => this.#convert(this.#pending.takeAll()));
+    await this.#pipeline.flush(this.#pipeline.config.flushTimeoutMillis);
+  }
+
+  /** Records what still runs as incomplete, flushes within `shutdownTimeoutMillis`, drops and counts the rest. Idempotent. */
+  shutdown(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  /** What happened to every span and record so far. */
+  ledger(): Ledger {
+    return this.#pipeline.ledger();
+  }
+
+  get #isOn(): boolean {
+    return this.#pipeline.outbox !== undefined && this.#stopped === undefined;
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch {
+      this.#pipeline.internalFailure();
+    }
+  }
+
+  #stamp(span: SdkSpan): void {
+    if (!this.#config.stampSpans || hasStamp(span)) return;
+    const read = this.#pipeline.peek(span);
+    if (!read?.reading || !(read.span.sampled || this.#config.includeUnsampled)) return;
+    stampSpan(span, read.span, read.reading.operation, this.#config.completionUrlTemplate);
+  }
+
+  /** A handle lists a call as soon as it has ended, long before it is converted. */
+  #tellHandles(span: SdkSpan, live: LiveSpan | undefined): void {
+    if (!live?.context) return;
+    const read = this.#pipeline.peek(span);
+    if (read?.reading?.operation !== 'inference' || !(read.span.sampled || this.#config.includeUnsampled))
+      return;
+    const model = read.reading.responseModel ?? read.reading.requestModel;
+    noteCompletion(live.context, { completionId: completionIdOf(read.span), model });
+  }
+
+  /** One unref'd timer, running only while something waits. */
+  #schedule(): void {
+    if (this.#timer) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#guard(() => this.#tick());
+        if (this.#pending.size > 0) this.#schedule();
+      },
+      Math.max(10, this.#config.flushDelayMillis / 4),
+    );
+    this.#timer.unref();
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    this.#convert(
+      this.#pending.takeDue(now, this.#config.flushDelayMillis, (list) => this.#isHeld(list, now)),
+    );
+    this.#reportUnended(now);
+    const idle = this.#pipeline.lineage.settle(now - TRACE_IDLE_MILLIS);
+    if (idle.length > 0) this.#send(this.#pipeline.build(idle));
+  }
+
+  /** An inference waits for another one that runs around or beside it and may report the same call. */
+  #isHeld(list: readonly EndedSpan[], now: number): boolean {
+    const [first] = list;
+    if (!first || now - first.endedAt >= this.#config.flushDelayMillis + this.#config.mergeWaitMillis)
+      return false;
+    let running = false;
+    for (const live of this.#live.ofTrace(first.traceId)) {
+      if (list.some((ended) => ended.spanId === live.spanId)) continue;
+      if (this.#pipeline.peek(live.span)?.reading?.operation === 'inference') running = true;
+    }
+    return running && list.some(({ span }) => this.#pipeline.peek(span)?.reading?.operation === 'inference');
+  }
+
+  #convert(ended: readonly EndedSpan[]): void {
+    if (ended.length === 0) return;
+    const batch: ReadSpan[] = [];
+    const contexts = new Map<string, LiveSpan>();
+    for (const { span, traceId, spanId } of ended) {
+      const live = this.#live.remove(traceId, spanId);
+      if (live) contexts.set(`${traceId}/${spanId}`, live);
+      const read = this.#pipeline.read(span, this.#config.includeUnsampled);
+      if (!read) continue;
+      if (live?.reported) this.#appendReply(read);
+      else batch.push(withContext(read, live));
+    }
+    const plans = this.#pipeline.lineage.resolve(batch, true, performance.now());
+    this.#pipeline.countSpans(ended.length, plans);
+    for (const plan of plans) if (plan.role === 'double') forgetDouble(plan, contexts);
+    this.#send(this.#pipeline.build(plans));
+  }
+
+  #send(records: readonly FreeplayRecord[]): void {
+    // No waiting for room: the newest is dropped, counted and reported.
+    if (records.length > 0) void this.#pipeline.outbox?.send(records, 0);
+  }
+
+  /** A running span as the lineage sees it: with what it says so far. */
+  #peek(traceId: string, spanId: string): ReadSpan | undefined {
+    const live = this.#live.get(traceId, spanId);
+    if (!live || live.reported) return undefined;
+    const read = this.#pipeline.peek(live.span);
+    return read && withContext(read, live);
+  }
+
+  /** Calls that never end are recorded with what they have; a late end appends its reply and makes no second record. */
+  #reportUnended(now: number, everything: boolean = false): void {
+    const batch: ReadSpan[] = [];
+    for (const live of this.#live.all()) {
+      if (live.reported || (!everything && now - live.startedAt < this.#config.unendedAfterMillis)) continue;
+      const read = this.#pipeline.peek(live.span);
+      if (read?.reading?.operation !== 'inference' || !(read.span.sampled || this.#config.includeUnsampled))
+        continue;
+      live.reported = true;
+      batch.push(withContext(asIncomplete(read), live));
+    }
+    if (batch.length > 0) this.#send(this.#pipeline.build(this.#pipeline.lineage.resolve(batch, true, now)));
+  }
+
+  #appendReply(read: ReadSpan): void {
+    const update = this.#pipeline.buildUpdate(read);
+    if (update) this.#send([update]);
+  }
+
+  async #stop(): Promise<void> {
+    const { config, lineage, outbox } = this.#pipeline;
+    this.#stopListening?.();
+    clearTimeout(this.#timer);
+    this.#guard(() => {
+      if (!outbox) return;
+      this.#convert(this.#pending.takeAll());
+      this.#reportUnended(performance.now(), true);
+      this.#send(this.#pipeline.build(lineage.settle()));
+    });
+    await this.#pipeline.shutdown(config.shutdownTimeoutMillis);
+  }
+}
+
+function hasStamp(span: SdkSpan): boolean {
+  return Object.keys(span.attributes).some(
+    (key) => key === 'freeplay.completion.id' || key === 'freeplay.trace.id',
+  );
+}
+
+/** What the context said when the span started wins over its attributes; baggage comes last. */
+function withContext(read: ReadSpan, live: LiveSpan | undefined): ReadSpan {
+  if (!live?.context && !live?.baggage) return read;
+  const own: Surroundings | undefined = read.reading?.surroundings ?? readSurroundings(read.span.attributes);
+  const surroundings = inheritSurroundings(
+    inheritSurroundings(live.context?.surroundings, own),
+    live.baggage,
+  );
+  return { ...read, reading: { ...(read.reading ?? { operation: 'other' }), surroundings } };
+}
+
+function asIncomplete(read: ReadSpan): ReadSpan {
+  const reading = read.reading ?? { operation: 'other' as const };
+  return {
+    ...read,
+    reading: {
+      ...reading,
+      extra: { ...reading.extra, incomplete: true },
+      notes: [
+        ...(reading.notes ?? []),
+        { kind: 'missing', text: 'the end of the span: recorded while it was running' },
+      ],
+    },
+  };
+}
+
+function forgetDouble(plan: RecordPlan, contexts: ReadonlyMap<string, LiveSpan>): void {
+  const live = plan.span && contexts.get(`${plan.traceId}/${plan.span.spanId}`);
+  if (plan.span) forgetCompletion(live?.context, completionIdOf(plan.span));
+}

@@ -1,0 +1,434 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type CallReport, likeness } from '../../src/lineage/call-report.ts';
+import { groupDoubles } from '../../src/lineage/doubles.ts';
+import { names, report, type Told } from './support.ts';
+
+const BESIDE = (): undefined => undefined;
+
+/** `inner>outer` pairs as the lookup of the nearest inference above. */
+function inside(...pairs: readonly string[]): (spanId: string) => string | undefined {
+  const outer = new Map(pairs.map((pair) => pair.split('>') as [string, string]));
+  return (spanId) => outer.get(spanId);
+}
+
+function group(
+  told: readonly Told[],
+  enclosing: (spanId: string) => string | undefined = BESIDE,
+): readonly string[] {
+  return names(groupDoubles(told.map(report), enclosing));
+}
+
+const SCOPES = ['langchain', 'openai', 'traceloop'];
+
+type Layout = 'nested' | 'siblings' | 'crossing';
+
+/** `calls` equal calls at once, each told by `scopes` instrumentations. */
+function parallel(
+  calls: number,
+  scopes: number,
+  layout: Layout,
+): { reports: readonly CallReport[]; enclosing: (spanId: string) => string | undefined } {
+  const reports: CallReport[] = [];
+  const pairs: string[] = [];
+  for (let call = 0; call < calls; call++) {
+    const length = 200 + call;
+    for (let level = 0; level < scopes; level++) {
+      // Crossing: an outer report that starts and ends a little late, as LangChain's callbacks make it.
+      const [early, late] = layout === 'crossing' ? [-3 * level, -2 * level] : [level, -level];
+      const id = `${call}.${level}`;
+      const scope = SCOPES[level] ?? '';
+      reports.push(
+        report({
+          id,
+          scope,
+          from: call * 0.1 + early,
+          to: call * 0.1 + length + late,
+          question: 'Hi',
+          reply: 'Ho',
+        }),
+      );
+      if (layout === 'nested' && level > 0) pairs.push(`${id}>${call}.${level - 1}`);
+    }
+  }
+  return { reports, enclosing: inside(...pairs) };
+}
+
+describe('N equal parallel calls stay N', () => {
+  for (const layout of ['nested', 'siblings', 'crossing'] as const) {
+    for (const scopes of [1, 2, 3]) {
+      for (const calls of [1, 2, 5, 40, 300]) {
+        it(`${calls} calls, ${scopes} instrumentations, ${layout}`, () => {
+          const { reports, enclosing } = parallel(calls, scopes, layout);
+          const groups = groupDoubles(reports, enclosing);
+          expect(groups).toHaveLength(scopes === 1 ? 0 : calls);
+          for (const one of groups) expect(new Set(one.map((r) => r.scope)).size).toBe(scopes);
+        });
+      }
+    }
+  }
+
+  it('with all of one scope started before all of the other', () => {
+    const told = Array.from({ length: 500 }, (_, n): Told[] => [
+      { id: `a${n}`, scope: 'langchain', from: n / 100, to: 900 + n, question: 'Hi', reply: 'Ho' },
+      { id: `b${n}`, scope: 'openai', from: 50 + n / 100, to: 899 + n, question: 'Hi', reply: 'Ho' },
+    ]).flat();
+    expect(group(told)).toHaveLength(500);
+  });
+
+  it('pairs by what was said before it pairs by time', () => {
+    const cities = ['Paris', 'Rome', 'Oslo', 'Bern'];
+    const told = cities.flatMap((city, n): Told[] => [
+      { id: `a${n}`, scope: 'langchain', from: 0, to: 110 + n, question: city, reply: city },
+      { id: `b${n}`, scope: 'openai', from: 5, to: 110 - n, question: city, reply: city },
+    ]);
+    expect(group(told)).toEqual(['a0+b0', 'a1+b1', 'a2+b2', 'a3+b3']);
+  });
+
+  it('pairs by time where only the token counts can be compared', () => {
+    const usage = { input: 15, output: 8 };
+    expect(
+      group([
+        {
+          id: 'a1',
+          scope: 'langchain',
+          from: 40,
+          to: 113,
+          question: 'Spain?',
+          reply: 'Madrid',
+          facts: { usage },
+        },
+        {
+          id: 'a2',
+          scope: 'langchain',
+          from: 34,
+          to: 148,
+          question: 'Japan?',
+          reply: 'Tokyo',
+          facts: { usage },
+        },
+        { id: 'b1', scope: 'openai', from: 34, to: 110, facts: { usage } },
+        { id: 'b2', scope: 'openai', from: 33, to: 147, facts: { usage } },
+      ]),
+    ).toEqual(['a1+b1', 'a2+b2']);
+  });
+
+  it('leaves a partner to the one that has no other', () => {
+    const hi = { question: 'Hi', reply: 'Ho' };
+    expect(
+      group([
+        { id: 'a1', scope: 'langchain', from: 0, to: 1000, ...hi },
+        { id: 'a2', scope: 'langchain', from: 200, to: 500, ...hi },
+        // Nearest to a1, and the only one that fits a2.
+        { id: 'b1', scope: 'openai', from: 210, to: 490, ...hi },
+        { id: 'b2', scope: 'openai', from: 600, to: 700, ...hi },
+      ]),
+    ).toEqual(['a1+b2', 'a2+b1']);
+  });
+});
+
+describe('response ids', () => {
+  const ids = (id: string): Pick<Told, 'facts'> => ({ facts: { responseId: id } });
+
+  it('join reports beside each other, whatever their times', () => {
+    expect(
+      group([
+        { id: 'a', scope: 'x', from: 0, to: 10, ...ids('r-1') },
+        { id: 'b', scope: 'y', from: 50, to: 60, ...ids('r-1') },
+      ]),
+    ).toEqual(['a+b']);
+  });
+
+  it('that differ keep equal reports apart', () => {
+    expect(
+      group([
+        { id: 'a', scope: 'x', from: 0, to: 10, question: 'Hi', reply: 'Ho', ...ids('r-1') },
+        { id: 'b', scope: 'y', from: 0, to: 10, question: 'Hi', reply: 'Ho', ...ids('r-2') },
+      ]),
+    ).toEqual([]);
+  });
+
+  it('of different makes prove nothing: a proxy invents its own', () => {
+    expect(
+      group([
+        {
+          id: 'a',
+          scope: 'x',
+          from: 0,
+          to: 10,
+          question: 'Hi',
+          reply: 'Ho',
+          ...ids('chatcmpl-47b6c9d9-90f1'),
+        },
+        { id: 'b', scope: 'y', from: 0, to: 10, question: 'Hi', reply: 'Ho', ...ids('msg_01YKlHUkktEod') },
+      ]),
+    ).toEqual(['a+b']);
+  });
+
+  it('never join two spans of one scope beside each other', () => {
+    expect(
+      group([
+        { id: 'a', scope: 'x', from: 0, to: 10, ...ids('r-1') },
+        { id: 'b', scope: 'x', from: 0, to: 10, ...ids('r-1') },
+      ]),
+    ).toEqual([]);
+  });
+
+  it('join two spans of one scope inside each other', () => {
+    expect(
+      group(
+        [
+          { id: 'a', scope: 'x', from: 0, to: 10, ...ids('r-1') },
+          { id: 'b', scope: 'x', from: 1, to: 9, ...ids('r-1') },
+        ],
+        inside('b>a'),
+      ),
+    ).toEqual(['a+b']);
+  });
+
+  it('of a stand-in server, the same on every answer, leave it to the rest', () => {
+    const told = [0, 100, 200].flatMap((from): Told[] => [
+      { id: `a${from}`, scope: 'x', from, to: from + 20, question: `Q${from}`, reply: 'Ho', ...ids('mock') },
+      {
+        id: `b${from}`,
+        scope: 'y',
+        from: from + 1,
+        to: from + 19,
+        question: `Q${from}`,
+        reply: 'Ho',
+        ...ids('mock'),
+      },
+    ]);
+    expect(group(told)).toEqual(['a0+b0', 'a100+b100', 'a200+b200']);
+    // One that only x told and one that only y told are two calls, however alike their ids.
+    expect(group(told.filter(({ id }) => id !== 'b0' && id !== 'a200'))).toEqual(['a100+b100']);
+  });
+});
+
+describe('what disagrees is not one call', () => {
+  const base: Told = { id: 'a', scope: 'x', from: 0, to: 100, question: 'Hi', reply: 'Ho' };
+  const other = (told: Partial<Told>): Told => ({ ...base, id: 'b', scope: 'y', from: 10, to: 90, ...told });
+  const call = (...calls: readonly string[]): Partial<Told> => ({
+    facts: {
+      choices: [
+        {
+          role: 'assistant',
+          parts: [],
+          toolCalls: calls.map((name) => ({ id: undefined, name, arguments: '{}' })),
+        },
+      ],
+    },
+  });
+
+  it.each<[string, Partial<Told>, boolean]>([
+    ['the same', {}, true],
+    ['another question', { question: 'Hey' }, false],
+    ['another reply', { reply: 'No' }, false],
+    ['a reply that was cut', { reply: 'Ho' }, true],
+    ['no reply', { reply: '' }, true],
+    ['white space', { question: ' H i\n' }, true],
+    ['another model', { facts: { requestModel: 'claude-sonnet-4-5' } }, false],
+    ['a smaller model', { facts: { requestModel: 'gpt-4o-mini' } }, false],
+    ['a version of the model', { facts: { responseModel: 'gpt-4o-2024-08-06' } }, true],
+    ['the model with its vendor', { facts: { requestModel: 'openai/gpt-4o' } }, true],
+    ['before', { from: -200, to: -100 }, false],
+    ['half beside it', { from: 50, to: 150 }, false],
+    ['a little beside it', { from: -5, to: 95 }, true],
+    ['the same scope', { scope: 'x' }, false],
+  ])('%s', (_, told, expected) => {
+    const first = { ...base, facts: { requestModel: 'gpt-4o' } };
+    expect(group([first, other(told)])).toEqual(expected ? ['a+b'] : []);
+  });
+
+  it('a lost tool call does not disagree, another one does', () => {
+    const told = { ...base, ...call('weather', 'time') };
+    expect(group([told, other(call('weather'))])).toEqual(['a+b']);
+    expect(group([told, other(call('weathertime'))])).toEqual(['a+b']);
+    expect(group([told, other(call('news'))])).toEqual([]);
+  });
+
+  it('nothing to compare: equal token counts, and not none', () => {
+    const bare = (id: string, scope: string, input?: number): Told => ({
+      id,
+      scope,
+      from: 0,
+      to: 10,
+      facts: input === undefined ? {} : { usage: { input, output: 1 } },
+    });
+    expect(group([bare('a', 'x', 5), bare('b', 'y', 5)])).toEqual(['a+b']);
+    expect(group([bare('a', 'x', 5), bare('b', 'y', 6)])).toEqual([]);
+    expect(group([bare('a', 'x'), bare('b', 'y')])).toEqual([]);
+  });
+});
+
+describe('one inside the other', () => {
+  const outer: Told = { id: 'o', scope: 'x', from: 0, to: 100, question: 'Hi', reply: 'Ho' };
+  const bare = (id: string, from: number, to: number, facts: Told['facts'] = {}): Told => ({
+    id,
+    scope: 'y',
+    from,
+    to,
+    facts,
+  });
+
+  it('a report without content is the only call inside', () => {
+    expect(group([outer, bare('i', 10, 90, { usage: { input: 3 } })], inside('i>o'))).toEqual(['i+o']);
+  });
+
+  it('not if both count tokens, and differently', () => {
+    const counted = { ...outer, facts: { usage: { input: 9 } } };
+    expect(group([counted, bare('i', 10, 90, { usage: { input: 3 } })], inside('i>o'))).toEqual([]);
+  });
+
+  it('a wrapper around two calls that tell nothing is none of them', () => {
+    expect(group([outer, bare('i', 10, 40), bare('j', 50, 90)], inside('i>o', 'j>o'))).toEqual([]);
+  });
+
+  it('of two calls the one it agrees with', () => {
+    const i: Told = { ...bare('i', 10, 40), question: 'Hi', reply: 'calling' };
+    const j: Told = { ...bare('j', 50, 90), question: 'Hi', reply: 'Ho' };
+    expect(group([outer, i, j], inside('i>o', 'j>o'))).toEqual(['j+o']);
+  });
+
+  it('of two tries the one that did not fail', () => {
+    const failed = bare('i', 10, 40, { error: { type: '529' } });
+    expect(group([outer, failed, bare('j', 50, 90)], inside('i>o', 'j>o'))).toEqual(['j+o']);
+  });
+
+  it('both failed', () => {
+    const failed: Told = {
+      ...outer,
+      reply: '',
+      facts: { error: { type: 'OverloadedError', message: '529' } },
+    };
+    expect(
+      group([failed, bare('i', 10, 90, { error: { type: 'overloaded_error' } })], inside('i>o')),
+    ).toEqual(['i+o']);
+  });
+
+  it('three levels, and two instrumentations of the client below one of the framework', () => {
+    expect(
+      group([outer, bare('i', 1, 99), { ...bare('k', 2, 98), scope: 'z' }], inside('i>o', 'k>i')),
+    ).toEqual(['i+k+o']);
+    const i: Told = { ...outer, id: 'i', scope: 'y', from: 1, to: 99 };
+    const k: Told = { ...outer, id: 'k', scope: 'z', from: 2, to: 98 };
+    expect(group([outer, i, k], inside('i>o', 'k>o'))).toEqual(['i+k+o']);
+  });
+});
+
+describe('groups', () => {
+  const told = fc.record({
+    scope: fc.constantFrom('x', 'y', 'z'),
+    from: fc.integer({ min: 0, max: 60 }),
+    length: fc.integer({ min: 0, max: 60 }),
+    question: fc.constantFrom('', 'Hi', 'Hey'),
+    reply: fc.constantFrom('', 'Ho', 'No'),
+    responseId: fc.constantFrom(undefined, undefined, undefined, 'r-1', 'r-2'),
+    input: fc.constantFrom(undefined, 3, 4),
+    outer: fc.option(fc.nat(20)),
+  });
+  const traces = fc.array(told, { maxLength: 24 }).map((list) => {
+    const reports = list.map((one, n) =>
+      report({
+        id: `s${n}`,
+        scope: one.scope,
+        from: one.from,
+        to: one.from + one.length,
+        question: one.question,
+        reply: one.reply,
+        facts: {
+          responseId: one.responseId,
+          usage: one.input === undefined ? undefined : { input: one.input },
+        },
+      }),
+    );
+    // A parent comes before its child, so there are no rings.
+    const above = new Map(
+      list.flatMap((one, n) => (one.outer !== null && one.outer < n ? [[`s${n}`, `s${one.outer}`]] : [])) as [
+        string,
+        string,
+      ][],
+    );
+    return { reports, enclosing: (id: string) => above.get(id), above };
+  });
+
+  it('are disjoint, of at most one report of each scope unless nested, and independent of the order', () => {
+    fc.assert(
+      fc.property(traces, fc.integer(), ({ reports, enclosing, above }, seed) => {
+        const groups = groupDoubles(reports, enclosing);
+        const all = groups.flat();
+        expect(new Set(all).size).toBe(all.length);
+        for (const one of groups) {
+          expect(one.length).toBeGreaterThan(1);
+          for (const a of one)
+            for (const b of one)
+              if (a !== b && a.scope === b.scope)
+                expect(isAbove(above, a, b) || isAbove(above, b, a)).toBe(true);
+        }
+        expect(names(groupDoubles(shuffle(reports, seed), enclosing))).toEqual(names(groups));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('a pair is judged the same from either side', () => {
+    fc.assert(
+      fc.property(traces, ({ reports }) => {
+        const [a, b] = reports;
+        if (!a || !b) return;
+        for (const nested of [true, false])
+          expect(likeness(a, b, { nested })).toBe(likeness(b, a, { nested }));
+      }),
+    );
+  });
+});
+
+function isAbove(above: ReadonlyMap<string, string>, a: CallReport, b: CallReport): boolean {
+  for (let at = above.get(b.spanId); at; at = above.get(at)) if (at === a.spanId) return true;
+  return false;
+}
+
+function shuffle<T>(list: readonly T[], seed: number): readonly T[] {
+  const shuffled = [...list];
+  let state = seed | 1;
+  for (let i = shuffled.length - 1; i > 0; i--) {
+    state = Math.imul(state, 1_103_515_245) + 12_345;
+    const j = (state >>> 8) % (i + 1);
+    [shuffled[i], shuffled[j]] = [shuffled[j] as T, shuffled[i] as T];
+  }
+  return shuffled;
+}
+
+describe('work', () => {
+  const comparisons = (calls: number, layout: Layout): number => {
+    const { reports, enclosing } = parallel(calls, 3, layout);
+    const work = { comparisons: 0 };
+    groupDoubles(reports, enclosing, work);
+    return work.comparisons;
+  };
+
+  it.each(['nested', 'siblings', 'crossing'] as const)('grows with the number of spans, %s', (layout) => {
+    const [few, many] = [comparisons(200, layout), comparisons(2000, layout)];
+    expect(many / few).toBeLessThan(11);
+    expect(many).toBeLessThan(2000 * 3 * 100);
+  });
+
+  it('does not grow with the square of the scopes', () => {
+    const reports = Array.from({ length: 5000 }, (_, n) =>
+      report({ id: `s${n}`, scope: `scope ${n}`, from: 0, to: 10, question: 'Hi', reply: 'Ho' }),
+    );
+    const work = { comparisons: 0 };
+    groupDoubles(reports, BESIDE, work);
+    expect(work.comparisons).toBeLessThan(1000);
+  });
+
+  it('many calls inside one wrapper are looked at once', () => {
+    const outer = report({ id: 'o', scope: 'x', from: 0, to: 9000, question: 'Hi', reply: 'Ho' });
+    const inner = Array.from({ length: 3000 }, (_, n) =>
+      report({ id: `i${n}`, scope: 'y', from: n, to: n + 1, question: 'Hi', reply: `Ho ${n}` }),
+    );
+    const work = { comparisons: 0 };
+    groupDoubles([outer, ...inner], (id) => (id === 'o' ? undefined : 'o'), work);
+    expect(work.comparisons).toBeLessThan(3000 * 2);
+  });
+});

@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest';
+import type { Message, Reading, ToolCall } from '../../src/completion/completion.ts';
+import { mergeReadings } from '../../src/lineage/merge.ts';
+import { asked, reading, said } from './support.ts';
+
+const SYSTEM: Message = { role: 'system', parts: [{ kind: 'text', text: 'Be brief.' }], toolCalls: [] };
+
+function merge(chosen: Partial<Reading>, ...others: readonly Partial<Reading>[]): Reading {
+  return mergeReadings(reading(chosen), others.map(reading));
+}
+
+function calling(...toolCalls: readonly Partial<ToolCall>[]): Message {
+  return {
+    role: 'assistant',
+    parts: [],
+    toolCalls: toolCalls.map((call) => ({ id: undefined, name: 'weather', arguments: '{}', ...call })),
+  };
+}
+
+describe('each fact from the report that has it', () => {
+  it('content from the outer, usage and response id from the inner', () => {
+    const merged = merge(
+      { usage: { input: 23, output: 8 }, responseId: 'msg_1', requestModel: 'claude' },
+      { input: [SYSTEM, asked('Hi')], choices: [said('Ho')], usage: { input: 1, cacheRead: 4 } },
+    );
+    expect(merged).toMatchObject({
+      responseId: 'msg_1',
+      usage: { input: 23, output: 8, cacheRead: 4 },
+      choices: [{ parts: [{ text: 'Ho' }] }],
+    });
+    expect([...(merged.instructions ?? []), ...(merged.input ?? [])]).toEqual([SYSTEM, asked('Hi')]);
+  });
+
+  it('the chosen one wins where both do', () => {
+    const merged = merge(
+      { input: [asked('Hi')], choices: [said('Ho')], provider: 'openai', requestModel: 'a' },
+      { input: [asked('Hey')], choices: [said('No')], provider: 'azure_openai', requestModel: 'b' },
+    );
+    expect(merged).toMatchObject({
+      input: [asked('Hi')],
+      choices: [{ parts: [{ text: 'Ho' }] }],
+      provider: 'openai',
+      requestModel: 'a',
+    });
+  });
+
+  it('a provider that was guessed gives way to one that was reported', () => {
+    const notes = [{ kind: 'guessed', text: 'provider from the model name gpt-4o' }] as const;
+    expect(merge({ provider: 'openai', notes }, { provider: 'azure_openai' }).provider).toBe('azure_openai');
+  });
+
+  it("the requested model, repeated as the response's, gives way to its version", () => {
+    const exact = 'gpt-4o-mini-2024-07-18';
+    expect(merge({ responseModel: 'gpt-4o-mini' }, { responseModel: exact }).responseModel).toBe(exact);
+    expect(merge({ responseModel: exact }, { responseModel: 'gpt-4o-mini' }).responseModel).toBe(exact);
+  });
+
+  it('system text once, wherever it stands', () => {
+    const apart = merge({ instructions: [SYSTEM], usage: { input: 1 } }, { input: [SYSTEM, asked('Hi')] });
+    expect([apart.instructions, apart.input]).toEqual([[SYSTEM], [asked('Hi')]]);
+    const inside = merge({ input: [SYSTEM, asked('Hi')] }, { instructions: [SYSTEM], input: [asked('Hi')] });
+    expect([inside.instructions, inside.input]).toEqual([undefined, [SYSTEM, asked('Hi')]]);
+    const lost = merge({ input: [asked('Hi')] }, { input: [SYSTEM, asked('Hi')] });
+    expect([lost.instructions, lost.input]).toEqual([[SYSTEM], [asked('Hi')]]);
+  });
+
+  it('media that the chosen one could not carry', () => {
+    const image = (data?: string): Message => ({
+      role: 'user',
+      parts: [
+        { kind: 'media', media: { modality: 'image', mimeType: 'image/png', data } },
+        { kind: 'text', text: 'What is it?' },
+      ],
+      toolCalls: [],
+    });
+    expect(merge({ input: [image()] }, { input: [image('aGk=')] }).input).toEqual([image('aGk=')]);
+    expect(merge({ input: [image('aGk=')] }, { input: [image()] }).input).toEqual([image('aGk=')]);
+  });
+
+  it('the messages before the only one that the chosen one kept, not those that came after', () => {
+    const history = [asked('Hi'), said('Ho'), asked('And?')];
+    expect(merge({ input: [asked('And?')] }, { input: history }).input).toEqual(history);
+    expect(merge({ input: [asked('Hi')] }, { input: history }).input).toEqual([asked('Hi')]);
+  });
+
+  it('descriptions and schemas of tools', () => {
+    const whole = { name: 'weather', description: 'Now', parameters: { type: 'object' } };
+    expect(merge({ tools: [{ name: 'weather' }] }, { tools: [whole, { name: 'time' }] }).tools).toEqual([
+      expect.objectContaining(whole),
+    ]);
+  });
+});
+
+describe('the reply', () => {
+  it('gets tool calls, ids and arguments that were lost', () => {
+    const whole = calling({ id: 'c1', arguments: '{"city":"Oslo"}' });
+    expect(merge({ choices: [said('Looking')] }, { choices: [whole] }).choices?.[0]?.toolCalls).toEqual(
+      whole.toolCalls,
+    );
+    expect(merge({ choices: [calling({})] }, { choices: [whole] }).choices?.[0]?.toolCalls).toEqual(
+      whole.toolCalls,
+    );
+    const both = calling({ id: 'c1' }, { id: 'c2' });
+    expect(merge({ choices: [calling({ id: 'c1' })] }, { choices: [both] }).choices?.[0]?.toolCalls).toEqual(
+      both.toolCalls,
+    );
+  });
+
+  it('keeps its calls where the other names others', () => {
+    const [own, other] = [calling({ id: 'c1' }), calling({ id: 'c2', name: 'time' })];
+    expect(merge({ choices: [own] }, { choices: [other] }).choices?.[0]?.toolCalls).toEqual(own.toolCalls);
+  });
+
+  it('gets choices that only the other has', () => {
+    expect(merge({ choices: [said('a')] }, { choices: [said('a'), said('b')] }).choices).toHaveLength(2);
+  });
+});
+
+describe('a failure', () => {
+  const error = { type: '529', message: 'Overloaded' };
+
+  it('of all reports stays, completed', () => {
+    expect(
+      merge({ error: { type: '529' } }, { error: { message: 'Overloaded' }, input: [asked('Hi')] }).error,
+    ).toEqual({ ...error, stack: undefined });
+  });
+
+  it("of a wrapper is not the call's, whose reply is there", () => {
+    expect(merge({ choices: [said('Ho')] }, { error }).error).toBeUndefined();
+    expect(merge({ error }, { choices: [said('Ho')] }).error).toBeUndefined();
+  });
+
+  it('stays with the part of a reply that came before it', () => {
+    expect(merge({}, { error, choices: [said('H')] }).error).toEqual(error);
+    expect(merge({ error, choices: [said('H')] }, { choices: [said('H')] }).error).toEqual(error);
+  });
+});
