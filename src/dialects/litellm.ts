@@ -1,13 +1,12 @@
-import type { Reading, Surroundings } from '../completion/completion.ts';
+import type { Operation, Reading, Surroundings } from '../completion/completion.ts';
 import type { JsonObject } from '../json/json-text.ts';
 import { readPythonLiteral } from '../json/python-literal.ts';
 import { readRequest, readResponse } from '../messages/exchange.ts';
 import { nonEmpty } from '../readers/content.ts';
-import { readGenAiSpan } from '../readers/genai-span.ts';
-import { hasAttribute, hasPrefix } from '../span/attributes.ts';
+import { operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
+import { getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
 import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
-import { openLlmetry } from './openllmetry.ts';
 
 /**
  * LiteLLM's own spans. Its summary of a call goes on a span of its own, or on the application's if one is active – then the summaries
@@ -24,12 +23,26 @@ export const liteLlm: Dialect = {
 
 const CAPTURE = 'litellm.turn_off_message_logging = False';
 
+/** Operations of summaries that are no model calls; `llm.request.type` has the name of the client's function. */
+const OTHER_TYPES: ReadonlyMap<string, Operation> = new Map([
+  ['embedding', 'embedding'],
+  ['aembedding', 'embedding'],
+  ['rerank', 'rerank'],
+  ['arerank', 'rerank'],
+]);
+
 function readSummary(span: SpanData, logs: readonly LogData[]): Reading | undefined {
-  if (!hasPrefix(span.attributes, 'gen_ai.')) return { operation: 'other' };
-  const summary = openLlmetry.read(span, logs);
-  if (!summary) return undefined;
-  const read = { ...summary, surroundings: withoutInternals(summary.surroundings) };
-  return read.operation === 'inference' ? { ...read, yields: 'workflow', captureSetting: CAPTURE } : read;
+  const { attributes } = span;
+  if (!hasPrefix(attributes, 'gen_ai.')) return { operation: 'other' };
+  const type = OTHER_TYPES.get(getString(attributes, 'llm.request.type') ?? '');
+  const operation = type ?? operationByName(attributes) ?? operationByContent(span);
+  if (operation === 'other') return { operation };
+  const base = readGenAiSpan(span, logs, { dialect: liteLlm.name, operation, captureSetting: CAPTURE });
+  return {
+    ...base,
+    yields: operation === 'inference' ? 'workflow' : undefined,
+    surroundings: withoutInternals(base.surroundings),
+  };
 }
 
 /** The proxy's bookkeeping, written among the user's metadata. */

@@ -1,5 +1,5 @@
 import type { Message, Operation, Reading } from '../completion/completion.ts';
-import { asArray, asObject, asText, member, textMember } from '../json/json-text.ts';
+import { asArray, asObject, asText, member, textMember, toJsonString } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { readMessages } from '../messages/messages.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
@@ -120,7 +120,7 @@ function entityInput(attributes: Attributes, operation: Operation): Reading['inp
 
 function toolArguments(attributes: Attributes): string | undefined {
   const value = entityInput(attributes, 'tool');
-  return value === undefined ? undefined : JSON.stringify(value);
+  return value === undefined ? undefined : toJsonString(value);
 }
 
 function readContent(span: SpanData, logs: readonly LogData[]): Content {

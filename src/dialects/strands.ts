@@ -1,5 +1,5 @@
 import type { Operation, Reading } from '../completion/completion.ts';
-import { asArray, asObject, member } from '../json/json-text.ts';
+import { asArray, asObject, member, toJsonString } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { readInstructions } from '../messages/messages.ts';
 import { resultParts } from '../messages/parts.ts';
@@ -51,7 +51,7 @@ function readStrands(span: SpanData, logs: readonly LogData[]): Reading | undefi
       base.instructions ?? (prompt === undefined ? undefined : nonEmpty(readInstructions(prompt))),
     inputValue: base.inputValue ?? tool?.input,
     outputValue: base.outputValue ?? tool?.output,
-    toolArguments: base.toolArguments ?? (tool?.input === undefined ? undefined : JSON.stringify(tool.input)),
+    toolArguments: base.toolArguments ?? (tool?.input === undefined ? undefined : toJsonString(tool.input)),
   };
 }
 

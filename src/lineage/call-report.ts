@@ -115,6 +115,7 @@ const SAME_ARGUMENTS = 3;
 const SAME_TOKENS = 2;
 const SAME_FAILURE = 2;
 const SAME_SHARED_ID = 1;
+const SAME_MODEL = 1;
 
 /**
  * How much two reports agree on; `undefined`: they are not of one call. Zero: nothing speaks against it, but nothing for it either,
@@ -133,9 +134,17 @@ export function likeness(a: CallReport, b: CallReport, relation: Relation): numb
   if (failures === 'differ') return undefined;
   const score =
     agreement(a, b) + (failures === 'same' ? SAME_FAILURE : 0) + (ids === 'same' ? SAME_SHARED_ID : 0);
-  if (score > 0 || !relation.nested) return score > 0 ? score : undefined;
+  if (score > 0) return score;
+  if (isMute(a) !== isMute(b) && a.models.length > 0 && b.models.length > 0) return SAME_MODEL;
+  if (!relation.nested) return undefined;
   // Both count tokens, and not the same: two calls.
   return a.tokens !== '' && b.tokens !== '' ? undefined : 0;
+}
+
+/** Some instrumentations know of a call no more than that it was made, and of which model: as a call of its own it would be empty. */
+function isMute({ responseId, question, replyText, replyCalls, tokens, failure }: CallReport): boolean {
+  const silent = question === '' && replyText === '' && replyCalls.length === 0 && tokens === '';
+  return silent && responseId === undefined && failure === undefined;
 }
 
 /** Whether two reports can be of one call, by themselves. */

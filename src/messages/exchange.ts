@@ -10,6 +10,7 @@ import {
   type LazyJson,
   member,
   textMember,
+  toJsonString,
 } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { readParameterBag } from '../readers/parameters.ts';
@@ -273,7 +274,7 @@ function readSummary(body: JsonObject): readonly Message[] | undefined {
   const text = member(body, 'text', 'response', 'completion', 'outputText', 'generated_text');
   const object = member(body, 'object');
   if (text === undefined && object === undefined && !Object.hasOwn(body, 'text')) return undefined;
-  const spoken = text ?? (object === undefined ? '' : JSON.stringify(object));
+  const spoken = text ?? (object === undefined ? '' : toJsonString(object));
   return readMessages(
     [{ role: 'assistant', content: spoken, reasoning: member(body, 'reasoning', 'reasoningText') }],
     'output',

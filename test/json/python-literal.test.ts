@@ -53,5 +53,9 @@ it('reads what Python prints of any JSON value', () => {
 
 it('never throws, however deep or broken', () => {
   expect(readPythonLiteral('['.repeat(100_000))).toBeUndefined();
-  fc.assert(fc.property(fc.string(), (text) => readPythonLiteral(`[${text}`) ?? true));
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      readPythonLiteral(`[${text}`);
+    }),
+  );
 });

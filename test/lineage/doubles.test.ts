@@ -261,6 +261,37 @@ describe('what disagrees is not one call', () => {
   });
 });
 
+describe('a report that says nothing but the model', () => {
+  const full: Told = {
+    id: 'a',
+    scope: 'x',
+    from: 0,
+    to: 100,
+    question: 'Hi',
+    reply: 'Ho',
+    facts: { requestModel: 'anthropic.claude-3-5-sonnet-20241022-v2:0' },
+  };
+  const mute = (id: string, from: number, to: number, model: string): Told => ({
+    id,
+    scope: 'y',
+    from,
+    to,
+    facts: { requestModel: model },
+  });
+
+  it('is a double of the call beside it', () => {
+    expect(group([full, mute('b', 2, 98, 'claude-3-5-sonnet-20241022-v2:0')])).toEqual(['a+b']);
+  });
+
+  it('of that call alone, and only if the model is the same', () => {
+    const model = 'claude-3-5-sonnet-20241022-v2:0';
+    expect(group([full, mute('b', 2, 98, model), mute('c', 20, 80, model)])).toEqual(['a+b']);
+    expect(group([full, mute('b', 2, 98, 'claude-3-5-haiku')])).toEqual([]);
+    expect(group([full, mute('b', 50, 150, model)])).toEqual([]);
+    expect(group([mute('b', 0, 9, model), { ...mute('c', 0, 9, model), scope: 'z' }])).toEqual([]);
+  });
+});
+
 describe('one inside the other', () => {
   const outer: Told = { id: 'o', scope: 'x', from: 0, to: 100, question: 'Hi', reply: 'Ho' };
   const bare = (id: string, from: number, to: number, facts: Told['facts'] = {}): Told => ({

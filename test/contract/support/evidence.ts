@@ -6,6 +6,7 @@ export class Evidence {
   readonly #exact = new Set<string>();
   readonly #objects = new Set<string>();
   readonly #numbers: [path: string, value: number][] = [];
+  #mentionsCounts = false;
   #blob: string | undefined;
 
   add(value: unknown, path: string, depth = 0): void {
@@ -14,6 +15,7 @@ export class Evidence {
     else if (typeof value === 'string') {
       this.#texts.push(squash(value));
       this.#exact.add(value.trim());
+      if (/\d/.test(value) && COUNTED.test(path)) this.#mentionsCounts = true;
       if (/^\d+$/.test(value)) this.#numbers.push([path, Number(value)]);
       const inner = /^\s*["[{]/.test(value) ? parsed(value) : undefined;
       if (inner !== undefined) this.add(inner, path, depth + 1);
@@ -60,10 +62,12 @@ export class Evidence {
   }
 
   hasAnyCount(): boolean {
-    return this.#numbers.some(([path]) => /token|usage/i.test(path) && !LIMIT.test(path));
+    return this.#mentionsCounts || this.#numbers.some(([path]) => /token|usage/i.test(path) && !LIMIT.test(path));
   }
 }
 
+/** Counts that hide in the text of some other language's object. */
+const COUNTED = /(^|[._])usage$/i;
 const LIMIT = /max_?(output_?|completion_?|new_?)?tokens?|budget/i;
 
 export const READ: RegExp = /prompt|input|cache/i;
