@@ -31,6 +31,11 @@ function withContext(block: string): string {
       `import { BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';`,
     ],
     [
+      /\bchat\.id\b/,
+      /const chat/,
+      'declare const chat: { id: string }, user: { id: string };\ndeclare function answer(of: { id: string }): Promise<string>;',
+    ],
+    [
       /^exporter\./m,
       /const exporter/,
       `declare const exporter: import('opentelemetry-exporter-freeplay').FreeplaySpanExporter;`,

@@ -135,8 +135,8 @@ export function likeness(a: CallReport, b: CallReport, relation: Relation): numb
   const score =
     agreement(a, b) + (failures === 'same' ? SAME_FAILURE : 0) + (ids === 'same' ? SAME_SHARED_ID : 0);
   if (score > 0) return score;
-  if (isMute(a) !== isMute(b) && a.models.length > 0 && b.models.length > 0) return SAME_MODEL;
-  if (!relation.nested) return undefined;
+  if (!relation.nested)
+    return isMute(a) !== isMute(b) && a.models.length > 0 && b.models.length > 0 ? SAME_MODEL : undefined;
   // Both count tokens, and not the same: two calls.
   return a.tokens !== '' && b.tokens !== '' ? undefined : 0;
 }

@@ -313,6 +313,13 @@ describe('one inside the other', () => {
 
   it('a wrapper around two calls that tell nothing is none of them', () => {
     expect(group([outer, bare('i', 10, 40), bare('j', 50, 90)], inside('i>o', 'j>o'))).toEqual([]);
+    const named = { requestModel: 'gpt-4o' };
+    expect(
+      group(
+        [{ ...outer, facts: named }, bare('i', 10, 40, named), bare('j', 50, 90, named)],
+        inside('i>o', 'j>o'),
+      ),
+    ).toEqual([]);
   });
 
   it('of two calls the one it agrees with', () => {
