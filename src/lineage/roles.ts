@@ -1,0 +1,38 @@
+/** Bottom up: which spans are recorded, and what they roll up. */
+import type { Reading } from '../completion/completion.ts';
+import type { RecordRole } from './plan.ts';
+import { addRollups, NOTHING_BELOW, type Rollup, rollupOfCompletion } from './rollup.ts';
+import type { Trace, TraceNode } from './trace.ts';
+
+/** Bottom up: what lies below decides whether roots are recorded, and what they roll up. */
+export function carryUp(trace: Trace, node: TraceNode): void {
+  node.below = addRollups(trace.below.get(node.key), node.below);
+  node.role ??= roleOf(trace, node);
+  if (node.role !== undefined && !trace.wants(node.role, node.reading?.operation)) node.role = undefined;
+  const own = ownRollup(node);
+  node.below = addRollups(node.below, own);
+  trace.total = addRollups(trace.total, own);
+  const parentId = node.span.parentSpanId;
+  const isWork = node.reading?.operation === 'tool' || node.reading?.operation === 'agent';
+  const below = isWork ? { ...node.below, direct: 0 } : node.below;
+  if (node.parent) node.parent.below = addRollups(node.parent.below, below);
+  else if (parentId !== undefined && (trace.below.size < trace.limit || trace.below.has(parentId)))
+    trace.below.set(parentId, addRollups(trace.below.get(parentId), below));
+}
+
+function ownRollup(node: TraceNode): Rollup {
+  if (node.role === undefined) return NOTHING_BELOW;
+  if (node.role !== 'completion' || !node.report) return { ...NOTHING_BELOW, records: 1 };
+  return rollupOfCompletion(node.span.startTime, node.span.endTime, node.reading as Reading, node.report);
+}
+
+function roleOf(trace: Trace, node: TraceNode): RecordRole | undefined {
+  const operation = node.reading?.operation;
+  if (operation !== undefined && operation !== 'other') return node.isRoot ? 'group' : 'step';
+  if (node.isRoot) return trace.total.records > 0 ? 'group' : undefined;
+  if (trace.needed.has(node.key)) return 'plain';
+  // The first span of this process, its parent in another one that is not in hand.
+  const isLocalRoot =
+    node.span.parentIsRemote && node.parent === undefined && !trace.seen.has(node.span.parentSpanId ?? '');
+  return isLocalRoot && node.below.records > 0 ? 'plain' : undefined;
+}

@@ -1,0 +1,192 @@
+/** What is known of one trace, and the spans of a batch on their way through it. */
+import type { Reading, Surroundings } from '../completion/completion.ts';
+import { readSurroundings } from '../readers/surroundings.ts';
+import { traceIdOf } from '../record/ids.ts';
+import { before, type HrTime, type SpanData } from '../span/span-data.ts';
+import type { CallReport } from './call-report.ts';
+import type { Lent } from './inherit.ts';
+import type { LineageOptions } from './lineage.ts';
+import type { ReadSpan, RecordRole } from './plan.ts';
+import { NOTHING_BELOW, type Rollup } from './rollup.ts';
+
+type Wants = NonNullable<LineageOptions['wants']>;
+
+type Live = NonNullable<LineageOptions['live']>;
+
+/** What is remembered of a span after its batch. */
+export interface Seen {
+  readonly parentSpanId: string | undefined;
+  readonly parentIsRemote: boolean;
+  /** What those below name as their parent. */
+  readonly recordId: string | undefined;
+  readonly surroundings: Surroundings | undefined;
+  readonly lent: Lent | undefined;
+}
+
+export interface AskedCall {
+  readonly completionId: string;
+  readonly start: HrTime;
+  readonly parentId: string;
+}
+
+export interface Trace {
+  readonly traceId: string;
+  readonly wants: Wants;
+  readonly live: Live;
+  /** Entries that any one map of this trace may hold. */
+  readonly limit: number;
+  readonly groupId: string;
+  touched: number;
+  readonly seen: Map<string, Seen>;
+  /** Span ids that records name as parents and that have not come. */
+  readonly needed: Set<string>;
+  /** Aggregates of what lies below a span id, its own span seen or not. */
+  readonly below: Map<string, Rollup>;
+  /** Tool calls by call id, and by parent, name and arguments. */
+  readonly asked: Map<string, AskedCall[]>;
+  /** Recorded calls that a second report may still turn up for. */
+  reports: CallReport[];
+  /** Everything recorded so far: what the group rolls up. */
+  total: Rollup;
+  session: { value: string; at: HrTime } | undefined;
+  /** The root, seen before anything was recorded under it. */
+  waitingRoot:
+    | {
+        span: SpanData;
+        reading: Reading | undefined;
+        dialect: string;
+        surroundings: Surroundings | undefined;
+      }
+    | undefined;
+  /** Span id of the root, once it has ended. */
+  rootId: string | undefined;
+  groupRecorded: boolean;
+}
+
+/** One span of the batch on its way through the phases. */
+export interface TraceNode extends ReadSpan {
+  readonly key: string;
+  /** The trace's own root: of several spans without a parent the first, for the group is one. */
+  isRoot: boolean;
+  /** Its parents form a ring, which only broken telemetry has: it hangs under the group. */
+  inRing: boolean;
+  reading: Reading | undefined;
+  parent: TraceNode | undefined;
+  readonly children: TraceNode[];
+  role: RecordRole | undefined;
+  surroundings: Surroundings | undefined;
+  lent: Lent | undefined;
+  /** Nearest inference span above, in the batch. */
+  enclosing: TraceNode | undefined;
+  report: CallReport | undefined;
+  below: Rollup;
+  recordId: string | undefined;
+  /** What those below name as their parent: this record, or the nearest one above in the batch. */
+  nearest: string | undefined;
+  /** The highest span above in the batch. */
+  top: TraceNode | undefined;
+  parentId: string | undefined;
+  merged: string[];
+  rules: string[];
+}
+
+export function newTrace(traceId: string, rules: Pick<Trace, 'wants' | 'live' | 'limit'>): Trace {
+  return {
+    traceId,
+    ...rules,
+    groupId: traceIdOf(traceId),
+    touched: 0,
+    seen: new Map(),
+    needed: new Set(),
+    below: new Map(),
+    asked: new Map(),
+    reports: [],
+    total: NOTHING_BELOW,
+    session: undefined,
+    waitingRoot: undefined,
+    rootId: undefined,
+    groupRecorded: false,
+  };
+}
+
+/** Nodes with their parents; a span id that was seen before is the same span again. */
+export function link(trace: Trace, spans: readonly ReadSpan[]): readonly TraceNode[] {
+  const byId = new Map<string, TraceNode>();
+  for (const item of spans) {
+    const key = item.span.spanId;
+    if (byId.has(key) || trace.seen.has(key)) continue;
+    byId.set(key, {
+      ...item,
+      key,
+      isRoot: false,
+      inRing: false,
+      parent: undefined,
+      children: [],
+      role: undefined,
+      surroundings: undefined,
+      lent: undefined,
+      enclosing: undefined,
+      report: undefined,
+      below: NOTHING_BELOW,
+      recordId: undefined,
+      nearest: undefined,
+      top: undefined,
+      parentId: undefined,
+      merged: [],
+      rules: [],
+    });
+  }
+  for (const node of byId.values()) {
+    node.parent = node.span.parentSpanId === undefined ? undefined : byId.get(node.span.parentSpanId);
+    node.parent?.children.push(node);
+  }
+  const nodes = [...byId.values()];
+  trace.rootId ??= firstRoot(nodes)?.key;
+  for (const node of nodes) node.isRoot = node.key === trace.rootId;
+  return nodes;
+}
+
+function firstRoot(nodes: readonly TraceNode[]): TraceNode | undefined {
+  return nodes
+    .filter(({ span }) => span.parentSpanId === undefined)
+    .reduce<TraceNode | undefined>(
+      (first, node) => (first && !before(node.span.startTime, first.span.startTime) ? first : node),
+      undefined,
+    );
+}
+
+/** Parents before children. Rings, which only broken telemetry has, are cut open where they are entered. */
+export function orderTopDown(nodes: readonly TraceNode[]): readonly TraceNode[] {
+  const order: TraceNode[] = nodes.filter((node) => node.parent === undefined);
+  const reached = new Set<TraceNode>(order);
+  const extend = (from: number): void => {
+    for (let i = from; i < order.length; i++) {
+      for (const child of order[i]?.children ?? []) {
+        if (reached.has(child)) continue;
+        reached.add(child);
+        order.push(child);
+      }
+    }
+  };
+  extend(0);
+  for (const node of nodes) {
+    if (reached.has(node)) continue;
+    node.parent = undefined;
+    node.inRing = true;
+    reached.add(node);
+    order.push(node);
+    extend(order.length - 1);
+  }
+  return order;
+}
+
+/** The session that the trace named first; records that inherit none use it. */
+export function nameSession(trace: Trace, nodes: readonly TraceNode[]): void {
+  for (const node of nodes) {
+    const own = node.reading?.surroundings ?? readSurroundings(node.span.attributes);
+    node.surroundings = own;
+    if (own?.session && (!trace.session || before(node.span.startTime, trace.session.at))) {
+      trace.session = { value: own.session.value, at: node.span.startTime };
+    }
+  }
+}
