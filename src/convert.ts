@@ -73,6 +73,8 @@ export function createConverter(config: ConvertConfig): Converter {
       reading = dialect?.read(span, logs);
     } catch {
       failures.dialect++; // a dialect is total: this is a bug in it, and must not cost more than its span
+      if (!isReadable(span))
+        return { span: { ...span, attributes: {}, events: [] }, dialect: 'plain', reading: undefined };
     }
     const session = config.session && guarded(() => config.session?.(span));
     if (typeof session === 'string' && session !== '') {
@@ -91,6 +93,16 @@ export function createConverter(config: ConvertConfig): Converter {
     buildUpdate: (read) => buildUpdate(read, options),
     failures,
   };
+}
+
+/** Attributes may be an object whose getters throw: then nothing may look at them again. */
+function isReadable(span: SpanData): boolean {
+  try {
+    readSurroundings(span.attributes);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What the option `records` leaves of the tree; for the lineage, which must not name parents that will not be. */

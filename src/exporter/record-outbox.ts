@@ -1,6 +1,6 @@
 /** Records → delivery: sizes, room, callbacks of the user, and the ledger. What an exporter and a processor share. */
 import type { Config } from '../config.ts';
-import { createDelivery, type Delivery } from '../delivery/delivery.ts';
+import { createDelivery, type Delivery, type Offered } from '../delivery/delivery.ts';
 import type { Outcome } from '../delivery/outcome.ts';
 import type { DeliveryItem } from '../delivery/sender.ts';
 import type { Dispatcher } from '../delivery/transport.ts';
@@ -44,7 +44,7 @@ export function createRecordOutbox(
     dispatcher: config.dispatcher as Dispatcher | undefined,
     report: (event) => warnOf(event, log),
   });
-  const waiting = { records: 0, bytes: 0, sends: new Set<Promise<unknown>>() };
+  const waiting = { records: 0, bytes: 0 };
 
   function drop(record: FreeplayRecord, reason: string): false {
     const total = book.addDropped(reason);
@@ -75,41 +75,37 @@ export function createRecordOutbox(
   }
 
   /** Whether the record is well as far as is known once its first attempt has been judged. */
-  async function sendOne(record: FreeplayRecord, item: DeliveryItem, deadline: number): Promise<boolean> {
-    for (;;) {
-      const offered = delivery.offer(item);
-      if (offered) {
-        const outcome = offered.outcome.then((final) => settle(record, final));
-        return Promise.race([outcome, offered.firstAttempt.then(() => settledOr(outcome, true))]);
+  async function sendOne(record: FreeplayRecord, deadline: number): Promise<boolean> {
+    const item = toItem(record, projectId);
+    const offered = delivery.offer(item) ?? (await offerWhenThereIsRoom(item, deadline));
+    if (!offered) return drop(record, 'queue_full');
+    const outcome = offered.outcome.then((final) => settle(record, final));
+    return Promise.race([outcome, offered.firstAttempt.then(() => settledOr(outcome, true))]);
+  }
+
+  /** What waits for room counts in the same bounds again: beyond them a record is lost at once rather than held. */
+  async function offerWhenThereIsRoom(item: DeliveryItem, deadline: number): Promise<Offered | undefined> {
+    const isFull =
+      waiting.records >= config.maxQueueRecords || waiting.bytes + item.bytes > config.maxQueueBytes;
+    if (waiting.records > 0 && isFull) return undefined;
+    waiting.records++;
+    waiting.bytes += item.bytes;
+    try {
+      for (;;) {
+        const left = deadline - performance.now();
+        if (left <= 0 || !(await delivery.waitForRoom(item.bytes, left))) return undefined;
+        const offered = delivery.offer(item);
+        if (offered) return offered;
       }
-      const left = deadline - performance.now();
-      if (left <= 0 || !(await delivery.waitForRoom(item.bytes, left))) return drop(record, 'queue_full');
+    } finally {
+      waiting.records--;
+      waiting.bytes -= item.bytes;
     }
   }
 
   async function sendAll(records: readonly FreeplayRecord[], waitMillis: number): Promise<boolean> {
     const deadline = performance.now() + waitMillis;
-    const results: Promise<boolean>[] = [];
-    for (const record of records) {
-      const item = toItem(record, projectId);
-      // What waits for room counts in the bounds too: a batch beyond them is lost at once rather than held.
-      if (
-        waiting.records > 0 &&
-        (waiting.records >= config.maxQueueRecords || waiting.bytes + item.bytes > config.maxQueueBytes)
-      ) {
-        results.push(Promise.resolve(drop(record, 'queue_full')));
-        continue;
-      }
-      waiting.records++;
-      waiting.bytes += item.bytes;
-      results.push(
-        sendOne(record, item, deadline).finally(() => {
-          waiting.records--;
-          waiting.bytes -= item.bytes;
-        }),
-      );
-    }
-    const all = await Promise.all(results);
+    const all = await Promise.all(records.map((record) => sendOne(record, deadline)));
     return all.every((well) => well);
   }
 
@@ -120,10 +116,7 @@ export function createRecordOutbox(
         hintAtCapture(record, log);
         tell(() => config.onRecord?.(record));
       }
-      const sent = sendAll(records, waitMillis);
-      waiting.sends.add(sent);
-      void sent.finally(() => waiting.sends.delete(sent));
-      return sent;
+      return sendAll(records, waitMillis);
     },
     flush: (timeoutMillis) => delivery.flush(timeoutMillis),
     shutdown: (timeoutMillis) => delivery.shutdown(timeoutMillis),

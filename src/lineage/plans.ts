@@ -63,7 +63,7 @@ function waitAsRoot(trace: Trace, node: TraceNode): void {
 /** A root that ended before anything was recorded under it becomes the group when something is. */
 export function planWaitingRoot(trace: Trace): readonly RecordPlan[] {
   const root = trace.waitingRoot;
-  if (!root || trace.groupRecorded) return [];
+  if (!root || trace.groupRecorded || !trace.wants('group', root.reading?.operation)) return [];
   const below = trace.total;
   if (below.records === 0) return [];
   trace.groupRecorded = true;

@@ -56,8 +56,12 @@ function maskText(value: string, path: string, masks: readonly Mask[]): string {
     }
     if (typeof text !== 'string') return MASKED;
   }
-  return text as string;
+  return text === '' && NEVER_EMPTY.test(path) ? MASKED : (text as string);
 }
+
+/** Names that the API wants to be there: a mask that takes all of one leaves a mark. */
+const NEVER_EMPTY =
+  /^(call_info\.(model|provider)|response_info\.function_call_response\.name|messages\[\d+\]\.tool_calls\[\d+\]\.function\.name|messages\[\d+\]\.content\[\d+\]\.image_url\.url|tool_schema\[\d+\]\.function\.name)$/;
 
 /** Credentials by their shape: vendor prefixes, bearer headers, JWTs, private keys, `password=…`. */
 const SECRETS: readonly RegExp[] = [

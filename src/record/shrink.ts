@@ -24,39 +24,51 @@ interface Leaf {
   set(value: string): void;
 }
 
+/** Ids and kinds, which have to stay what they are. */
+const STRUCTURAL =
+  /^(completion_id|parent_id|trace_info\.|kind$|start_time|end_time|prompt_info\.|test_run_info\.|call_info\.provider_info\.otel\.|.*\.(role|type|id|tool_call_id)$)/;
+
 /** Shorter texts are left alone: cutting them gains nothing. */
 const MIN_TEXT = 256;
 /** What is kept of a text at least, half from each end. */
 const KEEP_BYTES = 128;
 
+/** Room for the note that says what was cut. */
+const NOTE_BYTES = 320;
+
 /**
  * Media first, each to a placeholder with type, size and hash; then long texts from the middle, oldest first, system and the last two
- * messages last. If all that is not enough, the oldest messages go.
+ * messages last. If all that is not enough, the oldest messages go, then what is not messages, then every text is cut short.
+ *
+ * @param maxBytes of the JSON text in UTF-8; at least 1,024
  */
 export function shrinkBody(body: RecordBody, maxBytes: number): Shrunk {
-  let size = jsonBytes(body);
-  if (size <= maxBytes) return { body, cut: [] };
+  if (jsonBytes(body) <= maxBytes) return { body, cut: [] };
   const copy = structuredClone(body);
   const cut: string[] = [];
-  const leaves = collectLeaves(copy);
-  for (const leaf of leaves) {
-    if (size <= maxBytes) break;
-    const before = leaf.get();
-    const after = cutLeaf(
-      leaf,
-      before,
-      Math.max(KEEP_BYTES, Buffer.byteLength(before) - (size - maxBytes) - 64),
-    );
-    if (after.length >= before.length) continue;
-    leaf.set(after);
-    size -= Buffer.byteLength(JSON.stringify(before)) - Buffer.byteLength(JSON.stringify(after));
-    cut.push(`${leaf.path}: ${leaf.media ? 'media' : 'text'} of ${Buffer.byteLength(before)} bytes`);
-  }
-  size = jsonBytes(copy);
-  if (size > maxBytes) dropMessages(copy, maxBytes, cut);
-  if (jsonBytes(copy) > maxBytes) dropExtras(copy, maxBytes, cut);
+  const target = maxBytes - NOTE_BYTES;
+  shortenLeaves(copy, target, MIN_TEXT, cut);
+  if (jsonBytes(copy) > target) dropMessages(copy, target, cut);
+  if (jsonBytes(copy) > target) dropExtras(copy, target, cut);
+  if (jsonBytes(copy) > target) shortenLeaves(copy, target, MIN_TEXT >> 2, cut);
+  if (jsonBytes(copy) > target) keepBareBones(copy, target, cut);
   markCut(copy, cut);
   return { body: copy, cut };
+}
+
+function shortenLeaves(body: RecordBody, maxBytes: number, minBytes: number, cut: string[]): void {
+  let size = jsonBytes(body);
+  for (const leaf of collectLeaves(body, minBytes)) {
+    if (size <= maxBytes) return;
+    const before = leaf.get();
+    const bytes = Buffer.byteLength(before);
+    const after = cutLeaf(leaf, before, Math.max(minBytes >> 1, bytes - (size - maxBytes) - 64));
+    const gain = Buffer.byteLength(JSON.stringify(before)) - Buffer.byteLength(JSON.stringify(after));
+    if (gain <= 0) continue;
+    leaf.set(after);
+    size -= gain;
+    cut.push(`${leaf.path}: ${leaf.media ? 'media' : 'text'} of ${bytes} bytes`);
+  }
 }
 
 function cutLeaf(leaf: Leaf, text: string, keepBytes: number): string {
@@ -67,7 +79,7 @@ function cutLeaf(leaf: Leaf, text: string, keepBytes: number): string {
     : cutMiddle(text, keepBytes);
 }
 
-function collectLeaves(body: RecordBody): readonly Leaf[] {
+function collectLeaves(body: RecordBody, minBytes: number): readonly Leaf[] {
   const leaves: Leaf[] = [];
   const messages = Array.isArray(body.messages) ? body.messages.length : 0;
   const visit = (
@@ -78,7 +90,7 @@ function collectLeaves(body: RecordBody): readonly Leaf[] {
     const value = (holder as { [key: string | number]: JsonValue })[key] as JsonValue;
     if (typeof value === 'string') {
       const bytes = Buffer.byteLength(value);
-      if (bytes < MIN_TEXT) return;
+      if (bytes < minBytes || STRUCTURAL.test(path)) return;
       leaves.push({
         path,
         bytes,
@@ -185,10 +197,33 @@ function dropExtras(body: RecordBody, maxBytes: number, cut: string[]): void {
   }
 }
 
+/** Nothing else helped: what the call was and the last message, if need be without its content. */
+function keepBareBones(body: RecordBody, maxBytes: number, cut: string[]): void {
+  const call = body.call_info as { [key: string]: JsonValue } | undefined;
+  if (call) {
+    const info = call.provider_info as { [key: string]: JsonValue } | undefined;
+    delete call.llm_parameters;
+    if (info) call.provider_info = info.otel === undefined ? {} : { otel: info.otel };
+    if (Object.keys(call.provider_info ?? {}).length === 0) delete call.provider_info;
+    cut.push('call_info: parameters and provider_info');
+  }
+  delete body.response_info;
+  const messages = body.messages;
+  if (Array.isArray(messages) && messages.length > 1) body.messages = [messages.at(-1) as JsonValue];
+  if (jsonBytes(body) > maxBytes && Array.isArray(body.messages)) {
+    body.messages = [{ role: 'assistant', content: null }];
+    cut.push('messages: all');
+  }
+  for (const key of ['input', 'output'] as const) {
+    if (jsonBytes(body) > maxBytes && body[key] !== undefined) body[key] = null;
+  }
+  if (jsonBytes(body) > maxBytes) delete body.eval_results;
+}
+
 /** The body says what it lost: in `provider_info` of a completion, in the metadata of a trace. */
 function markCut(body: RecordBody, cut: readonly string[]): void {
   if (cut.length === 0) return;
-  const note = cut.slice(0, 20).join('; ');
+  const note = cutMiddle(cut.slice(0, 20).join('; '), NOTE_BYTES - 96);
   const call = body.call_info as { [key: string]: JsonValue } | undefined;
   if (call) {
     call.provider_info = { ...(call.provider_info as object | undefined), cut: note };

@@ -53,7 +53,8 @@ describe.each(SCENARIO_FILES)('$name', (file) => {
     expect(judgeTree(scenario, records).join('\n')).toBe('');
     const completions = records.filter((record) => record.kind === 'completion');
     const calls = servedCalls(scenario.truth);
-    if (!(file.name in UNDECIDABLE)) expect(judgeFacts(scenario, calls, matchCalls(calls, completions)).join('\n')).toBe('');
+    if (!(file.name in UNDECIDABLE))
+      expect(judgeFacts(scenario, calls, matchCalls(calls, completions)).join('\n')).toBe('');
 
     expect(JSON.stringify(convert(scenario)), 'converted twice').toBe(JSON.stringify(records));
     const disordered = { ...scenario, spans: shuffled(scenario.spans, 7) };

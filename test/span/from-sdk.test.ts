@@ -116,7 +116,7 @@ describe('attribute readers', () => {
     [null, undefined],
     [true, undefined],
     ['0x10', undefined],
-  ])('read %j as the number %j', (value, number) => {
+  ])('read %s as the number %s', (value, number) => {
     expect(toNumber(value)).toBe(number);
   });
 

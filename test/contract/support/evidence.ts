@@ -62,7 +62,9 @@ export class Evidence {
   }
 
   hasAnyCount(): boolean {
-    return this.#mentionsCounts || this.#numbers.some(([path]) => /token|usage/i.test(path) && !LIMIT.test(path));
+    return (
+      this.#mentionsCounts || this.#numbers.some(([path]) => /token|usage/i.test(path) && !LIMIT.test(path))
+    );
   }
 }
 

@@ -1,0 +1,350 @@
+/** Parents, sessions and inheritance, whole traces and pieces of them. */
+import { describe, expect, it } from 'vitest';
+import { resolveConfig } from '../../src/config.ts';
+import { createConverter } from '../../src/convert.ts';
+import {
+  completionIdOf,
+  convertSpans,
+  type FreeplayRecord,
+  type SdkSpan,
+  sessionIdOf,
+  traceIdOf,
+} from '../../src/index.ts';
+import { createLineage, type LineageOptions } from '../../src/lineage/lineage.ts';
+import { fromSdkSpan } from '../../src/span/from-sdk.ts';
+import { SCENARIO_FILES, scenarioNamed } from '../contract/support/corpus.ts';
+import { toSdkSpan } from '../contract/support/sdk-shapes.ts';
+import type { Json } from '../contract/support/truth.ts';
+import { chatAttributes, expectWellFormed, makeSpan, spanIdOf } from '../property/support.ts';
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+const GROUP = traceIdOf(TRACE);
+const idOf = (n: number): string => completionIdOf({ traceId: TRACE, spanId: spanIdOf(n) });
+
+type Fields = Partial<Parameters<typeof makeSpan>[0]>;
+const span = (n: number, parent: number | undefined, attributes: object, more: Fields = {}): SdkSpan =>
+  makeSpan({
+    spanId: spanIdOf(n),
+    parentSpanId: parent === undefined ? undefined : spanIdOf(parent),
+    name: `span ${n}`,
+    attributes,
+    start: n * 10,
+    ...more,
+  });
+const chat = (n: number, parent?: number, attributes: object = {}, more: Fields = {}): SdkSpan =>
+  span(n, parent, { ...chatAttributes({ question: `q${n}`, answer: `a${n}` }), ...attributes }, more);
+const agent = (n: number, parent?: number, attributes: object = {}): SdkSpan =>
+  span(
+    n,
+    parent,
+    { 'gen_ai.operation.name': 'invoke_agent', 'gen_ai.agent.name': 'helper', ...attributes },
+    { end: 900 },
+  );
+const http = (n: number, parent?: number, attributes: object = {}, more: Fields = {}): SdkSpan =>
+  span(n, parent, { 'http.request.method': 'POST', ...attributes }, { end: 900, ...more });
+const tool = (n: number, parent: number | undefined, attributes: object = {}): SdkSpan =>
+  span(n, parent, { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'weather', ...attributes });
+const calls = (id?: string): object => ({
+  'gen_ai.output.messages': JSON.stringify([
+    {
+      role: 'assistant',
+      parts: [{ type: 'tool_call', id, name: 'weather', arguments: { city: 'Oslo' } }],
+      finish_reason: 'tool_call',
+    },
+  ]),
+});
+
+function whole(...spans: SdkSpan[]): Map<string, FreeplayRecord & { body: Json }> {
+  const records = convertSpans(spans, { projectId: 'p1' });
+  expectWellFormed(records);
+  return new Map(records.map((record) => [record.id, record as FreeplayRecord & { body: Json }]));
+}
+
+function inPieces(options: LineageOptions = {}) {
+  const converter = createConverter(resolveConfig({}, {}).config);
+  const lineage = createLineage(options);
+  const build = (plans: ReturnType<typeof lineage.resolve>) =>
+    plans.map(converter.build) as (FreeplayRecord & { body: Json })[];
+  return {
+    lineage,
+    add: (...spans: SdkSpan[]) =>
+      build(
+        lineage.resolve(
+          spans.flatMap((one) => {
+            const data = fromSdkSpan(one);
+            return data ? [converter.read(data, [])] : [];
+          }),
+          false,
+        ),
+      ),
+    settle: () => build(lineage.settle()),
+  };
+}
+
+describe('parents in a whole trace', () => {
+  it('are the nearest recorded ancestor: what is between is skipped', () => {
+    const records = whole(chat(4, 3), http(3, 2), agent(2, 1), http(1));
+    expect(records.get(idOf(4))?.body.parent_id).toBe(idOf(2));
+    expect(records.get(idOf(2))?.body.parent_id).toBe(GROUP);
+    expect(records.get(GROUP)?.body).toMatchObject({ name: 'span 1', input: 'q4', output: 'a4' });
+    expect(records.size).toBe(3);
+  });
+
+  it('of a lone root inference are the group, which is not recorded', () => {
+    const records = whole(chat(1));
+    expect([...records.keys()]).toEqual([idOf(1)]);
+    expect(records.get(idOf(1))?.body.parent_id).toBe(GROUP);
+  });
+
+  it('are the group where the root is recorded', () => {
+    const records = whole(chat(2, 1), agent(1));
+    expect(records.get(idOf(2))?.body.parent_id).toBe(GROUP);
+    expect(records.get(GROUP)?.body).toMatchObject({ agent_name: 'helper' });
+    expect(records.get(GROUP)?.body).not.toHaveProperty('parent_id');
+  });
+
+  it('that are missing fall back to the group', () => {
+    expect(whole(chat(2, 1)).get(idOf(2))?.body.parent_id).toBe(GROUP);
+  });
+
+  it('in another process make a plain record of the local root', () => {
+    const records = whole(chat(3, 2), http(2, 1, {}, { remote: true }));
+    expect(records.get(idOf(3))?.body.parent_id).toBe(idOf(2));
+    expect(records.get(idOf(2))?.body).toMatchObject({ name: 'span 2', parent_id: GROUP });
+  });
+
+  it('of two spans without any: one is the group, the other is not lost', () => {
+    const records = whole(agent(1), agent(2), chat(3, 2));
+    expect(records.size).toBe(3);
+    expect(records.has(GROUP)).toBe(true);
+    expect(records.get(idOf(3))).toBeDefined();
+  });
+
+  it('that form a ring are cut open', () => {
+    expect(whole(agent(1, 2), agent(2, 1), chat(3, 2)).size).toBe(3);
+  });
+
+  it('of nothing but plain spans are no records', () => {
+    expect(whole(http(1), http(2, 1)).size).toBe(0);
+  });
+});
+
+describe('a tool', () => {
+  it('hangs under the completion that asked for it, by call id', () => {
+    const records = whole(
+      agent(1),
+      chat(2, 1, calls('c1')),
+      tool(3, 1, { 'gen_ai.tool.call.id': 'c1' }),
+      chat(4, 1),
+    );
+    expect(records.get(idOf(3))?.body).toMatchObject({ kind: 'tool', parent_id: idOf(2), name: 'weather' });
+  });
+
+  it('hangs there by name and arguments, in the latest completion before it, where there is no id', () => {
+    const args = { 'gen_ai.tool.call.arguments': '{"city":"Oslo"}' };
+    const records = whole(
+      agent(1),
+      chat(2, 1, calls()),
+      chat(3, 1, calls()),
+      tool(4, 1, args),
+      chat(5, 1, calls()),
+    );
+    expect(records.get(idOf(4))?.body.parent_id).toBe(idOf(3));
+  });
+
+  it('hangs under its enclosing span where nobody asked', () => {
+    const records = whole(
+      agent(2, 1),
+      http(1),
+      chat(3, 2, calls('c1')),
+      tool(4, 2, { 'gen_ai.tool.call.id': 'other' }),
+    );
+    expect(records.get(idOf(4))?.body.parent_id).toBe(idOf(2));
+  });
+
+  it('in a later batch still finds its completion', () => {
+    const pieces = inPieces();
+    pieces.add(chat(2, 1, calls('c1')));
+    const [record] = pieces.add(tool(3, 1, { 'gen_ai.tool.call.id': 'c1' }));
+    expect(record?.body.parent_id).toBe(idOf(2));
+  });
+
+  it('whose parents lead to a span of its own batch names it, and no placeholder follows', () => {
+    const pieces = inPieces();
+    pieces.add(http(4, 3));
+    const records = [...pieces.add(tool(5, 4), tool(3, 2)), ...pieces.settle()];
+    const ids = records.map((record) => record.id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(records.find((record) => record.id === idOf(5))?.body.parent_id).toBe(idOf(3));
+    expect(records.find((record) => record.id === idOf(3))?.body.name).toBe('weather');
+  });
+});
+
+describe('inheritance', () => {
+  it('takes session, user, metadata and prompt from the nearest ancestor, own facts first', () => {
+    const records = whole(
+      http(1, undefined, {
+        'session.id': 's-1',
+        'user.id': 'u-1',
+        'metadata.plan': 'free',
+        'metadata.team': 'a',
+      }),
+      agent(2, 1, { 'metadata.plan': 'pro' }),
+      chat(3, 2, { 'metadata.step': 3 }),
+    );
+    for (const record of records.values()) expect(record.sessionId).toBe(sessionIdOf('s-1'));
+    const { body } = records.get(idOf(3)) as { body: Json };
+    expect(body.session_info.custom_metadata).toMatchObject({
+      plan: 'pro',
+      team: 'a',
+      step: 3,
+      'user.id': 'u-1',
+      'session.id': 's-1',
+    });
+    expect(body.call_info.provider_info.metadata).toEqual({ step: 3 });
+  });
+
+  it('prefers a freeplay session above to a conversation below', () => {
+    const records = whole(
+      http(1, undefined, { 'freeplay.session.id': 'mine' }),
+      chat(2, 1, { 'gen_ai.conversation.id': 'theirs' }),
+    );
+    expect(records.get(idOf(2))?.sessionId).toBe(sessionIdOf('mine'));
+  });
+
+  it('uses the one session that a trace names for all of its records', () => {
+    const records = whole(chat(2, 1), chat(3, 1, { 'session.id': 's-1' }), agent(1));
+    expect(new Set([...records.values()].map((record) => record.sessionId))).toEqual(
+      new Set([sessionIdOf('s-1')]),
+    );
+  });
+
+  it('lends a call the tools, parameters and instructions of its agent, never its usage', () => {
+    const records = whole(
+      agent(1, undefined, {
+        'gen_ai.request.temperature': 0.5,
+        'gen_ai.system_instructions': '[{"type":"text","content":"Be brief."}]',
+        'gen_ai.tool.definitions': '[{"type":"function","name":"weather","description":"d","parameters":{}}]',
+        'gen_ai.usage.input_tokens': 99,
+        'gen_ai.usage.output_tokens': 99,
+      }),
+      chat(2, 1, { 'gen_ai.usage.input_tokens': undefined, 'gen_ai.usage.output_tokens': undefined }),
+    );
+    const record = records.get(idOf(2));
+    expect(record?.body).toMatchObject({
+      messages: [{ role: 'system', content: 'Be brief.' }, {}, {}],
+      tool_schema: [{ function: { name: 'weather' } }],
+      call_info: { llm_parameters: { temperature: 0.5 } },
+    });
+    expect(record?.body.call_info).not.toHaveProperty('usage');
+    expect(record?.receipt.rules.join()).toContain('from the enclosing span');
+  });
+
+  it('reaches children that come after their ancestors, across batches', () => {
+    const pieces = inPieces();
+    pieces.add(agent(2, 1, { 'session.id': 's-1' }));
+    const [record] = pieces.add(chat(3, 2));
+    expect(record?.sessionId).toBe(sessionIdOf('s-1'));
+    expect(record?.body.parent_id).toBe(idOf(2));
+  });
+});
+
+describe('what becomes what', () => {
+  it.each([
+    ['invoke_agent', 'trace', undefined],
+    ['invoke_workflow', 'trace', undefined],
+    ['execute_tool', 'trace', 'tool'],
+    ['embeddings', 'trace', 'tool'],
+    ['retrieval', 'trace', 'tool'],
+    ['rerank', 'trace', 'tool'],
+    ['guardrail', 'trace', 'tool'],
+    ['chat', 'completion', undefined],
+    ['text_completion', 'completion', undefined],
+    ['generate_content', 'completion', undefined],
+  ])('%s → %s', (operation, kind, toolKind) => {
+    const records = whole(
+      span(2, 1, { 'gen_ai.operation.name': operation, 'gen_ai.request.model': 'm' }),
+      http(1),
+    );
+    expect(records.get(idOf(2))?.kind).toBe(kind);
+    expect(records.get(idOf(2))?.body.kind).toBe(toolKind);
+  });
+
+  it('sends no vectors, but their count and dimension are no secret', () => {
+    const vectors = JSON.stringify([[0.123456, 0.654321]]);
+    const records = whole(
+      span(1, undefined, {
+        'gen_ai.operation.name': 'embeddings',
+        'gen_ai.request.model': 'm',
+        'output.value': vectors,
+        'ai.embeddings': [vectors],
+      }),
+    );
+    expect(JSON.stringify([...records.values()])).not.toContain('0.654321');
+  });
+
+  it.each(SCENARIO_FILES.filter((file) => /embed|retriev/.test(file.name)).map((file) => file.name))(
+    'sends no vectors, but how many and how long: %s',
+    (name) => {
+      const scenario = scenarioNamed(name);
+      const records = convertSpans(scenario.spans.map((one) => toSdkSpan(one)));
+      const embeddings = records.filter((record) =>
+        /embed/i.test(JSON.stringify(record.receipt) + record.body.name),
+      );
+      expect(embeddings.length).toBeGreaterThan(0);
+      for (const { body } of records) expect(JSON.stringify(body)).not.toMatch(/(-?\d\.\d+(e-?\d+)?,){3}/);
+    },
+  );
+
+  it('is no record for a span that the filter declines', () => {
+    const records = convertSpans([chat(1), chat(2)], {
+      filter: (one) => (one.spanId === spanIdOf(1) ? false : undefined),
+    });
+    expect(records.map((record) => record.id)).toContain(idOf(2));
+    expect(records.filter((record) => record.kind === 'completion')).toHaveLength(1);
+  });
+
+  it('is what a dialect of the user says, before all others', () => {
+    const records = convertSpans([http(1, undefined, { 'acme.llm': 'hello' })], {
+      dialects: [
+        {
+          name: 'acme',
+          detect: ({ attributes }) => 'acme.llm' in attributes,
+          read: () => ({
+            operation: 'inference',
+            requestModel: 'acme-1',
+            choices: [{ role: 'assistant', parts: [{ kind: 'text', text: 'hello' }], toolCalls: [] }],
+          }),
+        },
+      ],
+    });
+    expect(records[0]?.receipt.dialect).toBe('acme');
+    expect(records[0]?.body.messages).toEqual([{ role: 'assistant', content: 'hello' }]);
+  });
+});
+
+describe('bounds', () => {
+  it('settle the trace that was unheard of for longest, and count it', () => {
+    const pieces = inPieces({ maxTraces: 2 });
+    const other = (n: number) => chat(2, 1, {}, { traceId: `${n}`.padStart(32, 'a') });
+    pieces.add(other(1));
+    pieces.add(other(2));
+    const records = pieces.add(other(3));
+    expect(records.map((record) => record.body.name)).toContain('(span not exported)');
+    expect(pieces.lineage.stats()).toMatchObject({ evictedTraces: 1, traces: 2 });
+  });
+
+  it('forget the older half of a trace that grows without end', () => {
+    const pieces = inPieces({ maxSpansPerTrace: 10 });
+    for (let n = 0; n < 50; n++) pieces.add(chat(n, 999));
+    expect(pieces.lineage.stats().evictedTraces).toBeGreaterThan(0);
+    expect(pieces.settle()).toHaveLength(1);
+  });
+
+  it('count span ids that meet after stamping', () => {
+    const twin = (id: string) => chat(0, undefined, {}, { spanId: id });
+    const pieces = inPieces();
+    pieces.add(twin('00f067aa0ba942b7'), twin('00f067aa0ba952b7'));
+    expect(pieces.lineage.stats().collisions).toBe(1);
+  });
+});
