@@ -140,6 +140,17 @@ describe('any trace, as it happens', () => {
     );
   });
 
+  it('with several roots, too', async () => {
+    await fc.assert(
+      fc.asyncProperty(arbitraryPlay({ cuts: true, unended: true, severalRoots: true }), async (one) => {
+        const { started, records } = await play(one);
+        expectEachCallOnce(started, records, describePlay(one));
+        expectWholeTree(records, describePlay(one));
+      }),
+      runs(200),
+    );
+  });
+
   it('all ended before the first conversion: exactly the records of the whole trace', async () => {
     await fc.assert(
       fc.asyncProperty(arbitraryPlay({ cuts: false, unended: false }), async (one) => {

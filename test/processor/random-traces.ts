@@ -42,6 +42,8 @@ export interface PlayOptions {
   readonly cuts: boolean;
   /** Spans that never end. */
   readonly unended: boolean;
+  /** More than one span without a parent, which only broken telemetry has. */
+  readonly severalRoots?: boolean;
 }
 
 const GENAI: Partial<Record<Work, object>> = {
@@ -60,7 +62,7 @@ const work = fc.record({
   ends: fc.integer({ min: 0, max: 9 }).map((n) => n > 0),
 });
 
-export function arbitraryPlay({ cuts, unended }: PlayOptions): fc.Arbitrary<Play> {
+export function arbitraryPlay({ cuts, unended, severalRoots = false }: PlayOptions): fc.Arbitrary<Play> {
   return fc
     .record({
       works: fc.array(work, { minLength: 1, maxLength: 10 }),
@@ -68,12 +70,18 @@ export function arbitraryPlay({ cuts, unended }: PlayOptions): fc.Arbitrary<Play
       waits: fc.array(fc.constantFrom(0, 1, 5, 300, 900, 1_500, 4_000), { minLength: 1, maxLength: 20 }),
     })
     .map(({ works, turns, waits }) => {
-      const spans = plan(works, unended);
+      const spans = plan(severalRoots ? works : withOneRoot(works), unended);
       return { spans, moments: schedule(spans, turns, cuts ? waits : waits.map((millis) => millis % 7), cuts) };
     });
 }
 
-function plan(works: readonly (typeof work extends fc.Arbitrary<infer T> ? T : never)[], unended: boolean): PlannedSpan[] {
+type DrawnWork = typeof work extends fc.Arbitrary<infer T> ? T : never;
+
+function withOneRoot(works: readonly DrawnWork[]): DrawnWork[] {
+  return works.map((one, n) => (n > 0 && one.parent === undefined ? { ...one, parent: 0 } : one));
+}
+
+function plan(works: readonly DrawnWork[], unended: boolean): PlannedSpan[] {
   const spans: PlannedSpan[] = [];
   const add = (span: Omit<PlannedSpan, 'id'>): number => {
     spans.push({ ...span, id: spans.length });
@@ -84,7 +92,7 @@ function plan(works: readonly (typeof work extends fc.Arbitrary<infer T> ? T : n
     const isCall = one.work === 'call' || one.work === 'nested' || one.work === 'beside';
     // A model span around the model spans of other calls is their wrapper, and no call: another test's concern.
     const above = isCall || one.work === 'agent' ? outOfCalls(spans, chosen) : chosen;
-    const parent = one.place === 'missing' ? 'missing' : above;
+    const parent = one.place === 'missing' || (above === undefined && chosen !== undefined) ? 'missing' : above;
     const place = { parent, remote: parent !== undefined && one.place !== 'here' && one.place !== 'missing' };
     const rest = { work: one.work, late: one.late, ends: one.ends || !unended };
     if (!isCall) {
