@@ -191,10 +191,12 @@ describe('exports', () => {
       [
         "FreeplayOptionError",
         "FreeplaySpanExporter",
+        "FreeplaySpanProcessor",
         "completionIdOf",
         "convertSpans",
         "sessionIdOf",
         "traceIdOf",
+        "withFreeplayContext",
       ]
     `);
   });
@@ -218,12 +220,11 @@ describe('dialects', () => {
 describe('attribute names', () => {
   const theirs = incubating as unknown as Record<string, unknown>;
 
-  it.each(Object.entries(semconv).filter(([name]) => name in theirs))(
-    '%s is that of the conventions',
-    (name, value) => {
-      expect(value).toBe(theirs[name]);
-    },
-  );
+  it.each(
+    Object.entries(semconv).filter(([name]) => name in theirs),
+  )('%s is that of the conventions', (name, value) => {
+    expect(value).toBe(theirs[name]);
+  });
 
   it('are mostly those of the conventions', () => {
     const known = new Set(Object.values(theirs).filter((value) => typeof value === 'string'));

@@ -124,16 +124,13 @@ describe('options', () => {
   it.each([
     ['FREEPLAY_CAPTURE_CONTENT', 'perhaps', 'captureContent', true],
     ['FREEPLAY_API_BASE', 'not a url', 'baseUrl', DEFAULT_BASE_URL],
-  ])(
-    'in the environment that are wrong warn, and the default is used: %s',
-    (name, value, option, fallback) => {
-      const { config, warnings } = resolveConfig({}, { [name]: value });
-      expect(warnings).toHaveLength(1);
-      expect(warnings[0]).toContain(name);
-      expect(warnings[0]).not.toContain(value);
-      expect(config[option as 'baseUrl']).toBe(fallback);
-    },
-  );
+  ])('in the environment that are wrong warn, and the default is used: %s', (name, value, option, fallback) => {
+    const { config, warnings } = resolveConfig({}, { [name]: value });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain(name);
+    expect(warnings[0]).not.toContain(value);
+    expect(config[option as 'baseUrl']).toBe(fallback);
+  });
 
   it.each(['true', 'TRUE', '1', 'yes', 'on'])('read %s as true', (value) => {
     expect(resolveConfig({}, { FREEPLAY_CAPTURE_CONTENT: value }).config.captureContent).toBe(true);

@@ -79,31 +79,31 @@ it.each([
   expect(err()).toBe('');
 });
 
-it.each(['SIGINT', 'SIGTERM'] as const)(
-  'serves, shows a line for each record, stops on %s',
-  async (signal) => {
-    const { url, out, err, printed, child, ended } = await startLocal();
-    const { postCompletion } = clientOf(url);
-    expect(out()).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n/);
-    await printed(/records are kept in memory and gone at the end/);
-    await printed(
-      new RegExp(`FREEPLAY_API_BASE=${url}/api FREEPLAY_API_KEY=any FREEPLAY_PROJECT_ID=[0-9a-f-]{36}\\n`),
-    );
-    const body = completion();
-    expect((await postCompletion(body)).status).toBe(201);
-    await printed(
-      new RegExp(`\\ncompletion ${String(body.completion_id).slice(0, 8)} gpt-4o-mini .*It is 21 °C`),
-    );
-    expect((await postCompletion({ messages: [] })).status).toBe(400);
-    await printed(
-      /\nrefused 400 POST …\/sessions\/3c90c3cc\/completions: messages: must hold at least one item\n/,
-    );
-    child.kill(signal);
-    expect(await ended).toBe(0);
-    expect(err()).toBe('');
-    expect(out()).not.toContain('\u001b');
-  },
-);
+it.each([
+  'SIGINT',
+  'SIGTERM',
+] as const)('serves, shows a line for each record, stops on %s', async (signal) => {
+  const { url, out, err, printed, child, ended } = await startLocal();
+  const { postCompletion } = clientOf(url);
+  expect(out()).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n/);
+  await printed(/records are kept in memory and gone at the end/);
+  await printed(
+    new RegExp(`FREEPLAY_API_BASE=${url}/api FREEPLAY_API_KEY=any FREEPLAY_PROJECT_ID=[0-9a-f-]{36}\\n`),
+  );
+  const body = completion();
+  expect((await postCompletion(body)).status).toBe(201);
+  await printed(
+    new RegExp(`\\ncompletion ${String(body.completion_id).slice(0, 8)} gpt-4o-mini .*It is 21 °C`),
+  );
+  expect((await postCompletion({ messages: [] })).status).toBe(400);
+  await printed(
+    /\nrefused 400 POST …\/sessions\/3c90c3cc\/completions: messages: must hold at least one item\n/,
+  );
+  child.kill(signal);
+  expect(await ended).toBe(0);
+  expect(err()).toBe('');
+  expect(out()).not.toContain('\u001b');
+});
 
 it('asks for the key, and does not print it', async () => {
   const { url, out, printed } = await startLocal('--key', 'sesame-1');

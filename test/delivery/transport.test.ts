@@ -160,13 +160,13 @@ describe('a redirect', () => {
     expect(JSON.stringify([result, events])).not.toContain(KEY);
   });
 
-  it.each([[{}], [{ location: 'http://[' }]])(
-    'without a usable location is rejected: %j',
-    async (headers) => {
-      const { origin } = await startServer((_, response) => response.writeHead(302, headers).end());
-      expect(await startTransport(origin).send()).toMatchObject({ kind: 'rejected', status: 302 });
-    },
-  );
+  it.each([
+    [{}],
+    [{ location: 'http://[' }],
+  ])('without a usable location is rejected: %j', async (headers) => {
+    const { origin } = await startServer((_, response) => response.writeHead(302, headers).end());
+    expect(await startTransport(origin).send()).toMatchObject({ kind: 'rejected', status: 302 });
+  });
 
   it('with 303 is not followed: it would record nothing', async () => {
     const { origin, received } = await startServer((_, response) =>

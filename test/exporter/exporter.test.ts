@@ -278,6 +278,33 @@ describe('export', () => {
   });
 });
 
+describe('what is in retry', () => {
+  it('holds its place: what finds no room in 25 s is lost and counted', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
+    const { dispatcher } = createFakeDispatcher(() => ({ status: 503 }));
+    const exporter = createExporter({
+      baseUrl: 'https://api.test',
+      dispatcher: { ...dispatcher, dispatch: () => true },
+      maxQueueRecords: 1,
+    });
+    const answers: number[] = [];
+    exporter.export([chat(1)], (result) => answers.push(result.code));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(answers).toEqual([0]);
+    exporter.export([chat(2)], (result) => answers.push(result.code));
+    await vi.advanceTimersByTimeAsync(24_800);
+    expect(answers).toEqual([0]);
+    await vi.advanceTimersByTimeAsync(400);
+    expect(answers).toEqual([0, 1]);
+    expect(exporter.ledger().records).toMatchObject({ dropped: { queue_full: 1 }, pending: 1 });
+    const stopped = exporter.shutdown();
+    await vi.advanceTimersByTimeAsync(10_000);
+    await stopped;
+    expect(exporter.ledger().records).toMatchObject({ pending: 0 });
+    expectBalanced(exporter.ledger());
+  });
+});
+
 describe('forceFlush and shutdown', () => {
   it('wait until everything is delivered', async () => {
     const api = await startApi((_, response) => setTimeout(() => accept(response), 40));

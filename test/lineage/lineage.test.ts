@@ -283,18 +283,19 @@ describe('what becomes what', () => {
     expect(JSON.stringify([...records.values()])).not.toContain('0.654321');
   });
 
-  it.each(SCENARIO_FILES.filter((file) => /embed/.test(file.name) && !/retriev/.test(file.name)).map((file) => file.name))(
-    'sends no vectors, but how many and how long: %s',
-    (name) => {
-      const scenario = scenarioNamed(name);
-      const records = convertSpans(scenario.spans.map((one) => toSdkSpan(one)));
-      const embeddings = records.filter((record) =>
-        /embed/i.test(JSON.stringify(record.receipt) + record.body.name),
-      );
-      expect(embeddings.length).toBeGreaterThan(0);
-      for (const { body } of records) expect(JSON.stringify(body)).not.toMatch(/(-?\d\.\d+(e-?\d+)?,){3}/);
-    },
-  );
+  it.each(
+    SCENARIO_FILES.filter((file) => /embed/.test(file.name) && !/retriev/.test(file.name)).map(
+      (file) => file.name,
+    ),
+  )('sends no vectors, but how many and how long: %s', (name) => {
+    const scenario = scenarioNamed(name);
+    const records = convertSpans(scenario.spans.map((one) => toSdkSpan(one)));
+    const embeddings = records.filter((record) =>
+      /embed/i.test(JSON.stringify(record.receipt) + record.body.name),
+    );
+    expect(embeddings.length).toBeGreaterThan(0);
+    for (const { body } of records) expect(JSON.stringify(body)).not.toMatch(/(-?\d\.\d+(e-?\d+)?,){3}/);
+  });
 
   it('is no record for a span that the filter declines', () => {
     const records = convertSpans([chat(1), chat(2)], {

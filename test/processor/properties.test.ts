@@ -11,7 +11,15 @@ import {
 } from '../../src/index.ts';
 import { rings } from '../contract/support/structure.ts';
 import { complaintsOf, runs } from '../property/support.ts';
-import { arbitraryPlay, describePlay, GROUP_ID, idOf, type Play, PlayedSpan, TRACE_ID } from './random-traces.ts';
+import {
+  arbitraryPlay,
+  describePlay,
+  GROUP_ID,
+  idOf,
+  type Play,
+  PlayedSpan,
+  TRACE_ID,
+} from './random-traces.ts';
 import { acceptingDispatcher } from './support.ts';
 
 const PROJECT = '0b8a6c1e-6f6f-4b52-9a55-3d1c7f1f9a10';
@@ -64,11 +72,18 @@ async function play({ moments }: Play, options: FreeplayOptions = {}): Promise<O
   vi.useRealTimers();
   await processor.shutdown();
   const { created, delivered, pending } = processor.ledger().records;
-  expect({ created, delivered, pending }).toEqual({ created: records.length, delivered: records.length, pending: 0 });
+  expect({ created, delivered, pending }).toEqual({
+    created: records.length,
+    delivered: records.length,
+    pending: 0,
+  });
   return { records, ended, started: [...spans.values()] };
 }
 
-async function inBatches(spans: readonly PlayedSpan[], sizes: readonly number[]): Promise<readonly FreeplayRecord[]> {
+async function inBatches(
+  spans: readonly PlayedSpan[],
+  sizes: readonly number[],
+): Promise<readonly FreeplayRecord[]> {
   const records: FreeplayRecord[] = [];
   const exporter = new FreeplaySpanExporter(optionsFor(records));
   for (let at = 0, turn = 0; at < spans.length; turn++) {
@@ -92,7 +107,11 @@ function callsOf(spans: readonly PlayedSpan[]): Map<number, Set<string>> {
   return calls;
 }
 
-function expectEachCallOnce(spans: readonly PlayedSpan[], records: readonly FreeplayRecord[], shape: string): void {
+function expectEachCallOnce(
+  spans: readonly PlayedSpan[],
+  records: readonly FreeplayRecord[],
+  shape: string,
+): void {
   const completions = records.filter((record) => record.kind === 'completion').map((record) => record.id);
   const calls = [...callsOf(spans)];
   for (const [call, ids] of calls)
@@ -155,7 +174,9 @@ describe('any trace, as it happens', () => {
     await fc.assert(
       fc.asyncProperty(arbitraryPlay({ cuts: false, unended: false }), async (one) => {
         const { records, ended } = await play(one);
-        expect(essence(records), describePlay(one)).toEqual(essence(convertSpans(ended, { projectId: PROJECT })));
+        expect(essence(records), describePlay(one)).toEqual(
+          essence(convertSpans(ended, { projectId: PROJECT })),
+        );
       }),
       runs(300),
     );
@@ -190,7 +211,10 @@ describe('any trace, as it happens', () => {
             [...callsOf(ended).values()].filter((ids) => ids.size === 1).flatMap((ids) => [...ids]),
           );
           const completions = (list: readonly FreeplayRecord[]): string[] =>
-            list.filter(({ id, kind }) => kind === 'completion' && once.has(id)).map(({ id }) => id).sort();
+            list
+              .filter(({ id, kind }) => kind === 'completion' && once.has(id))
+              .map(({ id }) => id)
+              .sort();
           expect(completions(records)).toEqual(completions(whole));
         },
       ),

@@ -8,7 +8,17 @@ export const GROUP_ID = '4bf92f35-77b3-4da6-a3ce-929d0e0e4736';
 /** What an application does at one point of its trace. */
 export type Work = 'call' | 'nested' | 'beside' | 'agent' | 'tool' | 'http' | 'db' | 'embedding';
 
-const WORKS: readonly Work[] = ['call', 'call', 'nested', 'beside', 'agent', 'tool', 'http', 'db', 'embedding'];
+const WORKS: readonly Work[] = [
+  'call',
+  'call',
+  'nested',
+  'beside',
+  'agent',
+  'tool',
+  'http',
+  'db',
+  'embedding',
+];
 
 /** One span of the plan. */
 export interface PlannedSpan {
@@ -71,14 +81,20 @@ export function arbitraryPlay({ cuts, unended, severalRoots = false }: PlayOptio
     })
     .map(({ works, turns, waits }) => {
       const spans = plan(severalRoots ? works : withOneRoot(works), unended);
-      return { spans, moments: schedule(spans, turns, cuts ? waits : waits.map((millis) => millis % 7), cuts) };
+      return {
+        spans,
+        moments: schedule(spans, turns, cuts ? waits : waits.map((millis) => millis % 7), cuts),
+      };
     });
 }
 
 type DrawnWork = typeof work extends fc.Arbitrary<infer T> ? T : never;
 
 function withOneRoot(works: readonly DrawnWork[]): DrawnWork[] {
-  return works.map((one, n) => (n > 0 && one.parent === undefined ? { ...one, parent: 0 } : one));
+  return works.map((one, n) => {
+    if (n === 0) return one.work === 'beside' ? { ...one, work: 'http' } : one;
+    return one.parent === undefined ? { ...one, parent: 0 } : one;
+  });
 }
 
 function plan(works: readonly DrawnWork[], unended: boolean): PlannedSpan[] {
@@ -92,11 +108,19 @@ function plan(works: readonly DrawnWork[], unended: boolean): PlannedSpan[] {
     const isCall = one.work === 'call' || one.work === 'nested' || one.work === 'beside';
     // A model span around the model spans of other calls is their wrapper, and no call: another test's concern.
     const above = isCall || one.work === 'agent' ? outOfCalls(spans, chosen) : chosen;
-    const parent = one.place === 'missing' || (above === undefined && chosen !== undefined) ? 'missing' : above;
+    const parent =
+      one.place === 'missing' || (above === undefined && chosen !== undefined) ? 'missing' : above;
     const place = { parent, remote: parent !== undefined && one.place !== 'here' && one.place !== 'missing' };
     const rest = { work: one.work, late: one.late, ends: one.ends || !unended };
     if (!isCall) {
-      add({ ...rest, ...place, call: undefined, scope: one.work, name: one.work, attributes: { ...GENAI[one.work] } });
+      add({
+        ...rest,
+        ...place,
+        call: undefined,
+        scope: one.work,
+        name: one.work,
+        attributes: { ...GENAI[one.work] },
+      });
       return;
     }
     const text = { question: `question ${n}?`, answer: `answer ${n}.` };
@@ -105,7 +129,10 @@ function plan(works: readonly DrawnWork[], unended: boolean): PlannedSpan[] {
     if (one.work === 'call') add({ ...call, ...place, scope: 'client' });
     else {
       const outer = add({ ...call, ...place, scope: 'framework', name: 'ChatModel', ends: true });
-      const inside = { parent: one.work === 'nested' ? outer : place.parent, remote: one.work === 'beside' && place.remote };
+      const inside = {
+        parent: one.work === 'nested' ? outer : place.parent,
+        remote: one.work === 'beside' && place.remote,
+      };
       add({ ...call, ...inside, scope: 'client', ends: true });
     }
   });
@@ -145,7 +172,9 @@ function schedule(
       if (next.ends) running.push(next);
     } else {
       const pick = running[draw % running.length] as PlannedSpan;
-      const inner = running.find((one) => one.id === pick.id + 1 && one.call !== undefined && one.call === pick.call);
+      const inner = running.find(
+        (one) => one.id === pick.id + 1 && one.call !== undefined && one.call === pick.call,
+      );
       const ending = inner ?? pick;
       running.splice(running.indexOf(ending), 1);
       moments.push({ kind: 'end', span: ending });
@@ -167,7 +196,9 @@ export class PlayedSpan {
   readonly events = [];
   readonly resource = { attributes: {} };
   readonly instrumentationScope: { name: string };
-  readonly parentSpanContext: { traceId: string; spanId: string; traceFlags: number; isRemote: boolean } | undefined;
+  readonly parentSpanContext:
+    | { traceId: string; spanId: string; traceFlags: number; isRemote: boolean }
+    | undefined;
   readonly planned: PlannedSpan;
   readonly #traceId: string;
   #ended = false;
@@ -238,7 +269,9 @@ export function describePlay({ moments }: Play): string {
       if (moment.kind === 'wait') return `${moment.millis} ms`;
       const { id, work: kind, parent, remote, scope, late } = moment.span;
       const above = parent === undefined ? '' : ` < ${parent}${remote ? ' (remote)' : ''}`;
-      return moment.kind === 'end' ? `end ${id}` : `start ${id} ${kind}/${scope}${late ? ' late' : ''}${above}`;
+      return moment.kind === 'end'
+        ? `end ${id}`
+        : `start ${id} ${kind}/${scope}${late ? ' late' : ''}${above}`;
     })
     .join('; ');
 }

@@ -220,27 +220,28 @@ describe('N equal parallel calls', () => {
       [true, false].map((same) => ({ count, how, same })),
     ),
   );
-  it.each(cases)(
-    'reported twice ($how, same texts: $same) are $count completions',
-    ({ count, how, same }) => {
-      const spans = doubled(count, how, same);
-      const records = convertSpans(spans);
-      expectWellFormed(records);
-      const completions = records.filter((record) => record.kind === 'completion');
-      expect(completions).toHaveLength(count);
-      for (const { body } of completions) {
-        expect(body.call_info).toMatchObject({ usage: { prompt_tokens: 10, completion_tokens: 5 } });
-        expect((body.call_info as { provider_info: object }).provider_info).toHaveProperty('response_id');
-      }
-      fc.assert(
-        fc.property(fc.shuffledSubarray(spans, { minLength: spans.length }), (disordered) => {
-          const again = convertSpans(disordered).filter((record) => record.kind === 'completion');
-          expect(again).toHaveLength(count);
-        }),
-        runs(10),
-      );
-    },
-  );
+  it.each(cases)('reported twice ($how, same texts: $same) are $count completions', ({
+    count,
+    how,
+    same,
+  }) => {
+    const spans = doubled(count, how, same);
+    const records = convertSpans(spans);
+    expectWellFormed(records);
+    const completions = records.filter((record) => record.kind === 'completion');
+    expect(completions).toHaveLength(count);
+    for (const { body } of completions) {
+      expect(body.call_info).toMatchObject({ usage: { prompt_tokens: 10, completion_tokens: 5 } });
+      expect((body.call_info as { provider_info: object }).provider_info).toHaveProperty('response_id');
+    }
+    fc.assert(
+      fc.property(fc.shuffledSubarray(spans, { minLength: spans.length }), (disordered) => {
+        const again = convertSpans(disordered).filter((record) => record.kind === 'completion');
+        expect(again).toHaveLength(count);
+      }),
+      runs(10),
+    );
+  });
 
   it.each(cases)('by the exporter too ($count, $how, same texts: $same)', ({ count, how, same }) => {
     const spans = doubled(count, how, same);
