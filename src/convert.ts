@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { DIALECTS, findDialect } from './dialects/registry.ts';
 import type { ReadSpan, RecordPlan, RecordRole } from './lineage/plan.ts';
+import { withoutVectors } from './readers/embeddings.ts';
 import { readSurroundings } from './readers/surroundings.ts';
 import { buildRecord, type RecordOptions } from './record/build-record.ts';
 import { buildUpdate } from './record/build-update.ts';
@@ -71,6 +72,7 @@ export function createConverter(config: ConvertConfig): Converter {
     try {
       dialect = findDialect(span, dialects);
       reading = dialect?.read(span, logs);
+      if (reading?.operation === 'embedding') reading = withoutVectors(reading, span.attributes);
     } catch {
       failures.dialect++; // a dialect is total: this is a bug in it, and must not cost more than its span
       if (!isReadable(span))

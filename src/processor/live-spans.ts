@@ -12,8 +12,12 @@ export interface LiveSpan {
   readonly startedAt: number;
   readonly context: ContextFacts | undefined;
   readonly baggage: Surroundings | undefined;
-  /** Recorded as incomplete; its late end appends. */
-  reported: boolean;
+  /** It has ended and waits for conversion. */
+  ended: boolean;
+  /** It ran for too long: asked once whether it is a call. */
+  overdue: boolean;
+  /** Recorded as incomplete, as a call of its own or as a second report of one; its late end appends to the former. */
+  reported: 'call' | 'double' | undefined;
 }
 
 export interface LiveSpans {

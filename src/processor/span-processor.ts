@@ -7,6 +7,7 @@ import {
   forgetCompletion,
   noteCompletion,
 } from '../context/freeplay-context.ts';
+import { wantedRecords } from '../convert.ts';
 import type { Ledger } from '../exporter/ledger.ts';
 import type { FreeplayLogRecordProcessor } from '../exporter/log-record-processor.ts';
 import { createRecordPipeline, flushBeforeExit, type RecordPipeline } from '../exporter/record-pipeline.ts';
@@ -22,6 +23,9 @@ import { stampSpan } from './stamps.ts';
 
 /** Traces are forgotten after so long without a span, unless one of theirs still runs. */
 const TRACE_IDLE_MILLIS = 1_800_000;
+/** How often spans that run and traces that are idle are looked at. */
+const MIN_WATCH_MILLIS = 250;
+const MAX_WATCH_MILLIS = 60_000;
 /** Spans that wait for conversion; beyond, everything that waits is converted at once, whatever it waits for. */
 const MAX_PENDING_SPANS = 10_000;
 
@@ -40,10 +44,12 @@ export class FreeplaySpanProcessor {
   readonly logRecordProcessor: FreeplayLogRecordProcessor;
 
   readonly #config: Config;
+  readonly #wants: ReturnType<typeof wantedRecords>;
   readonly #pipeline: RecordPipeline;
   readonly #live: LiveSpans;
   readonly #pending: PendingTraces;
   #timer: NodeJS.Timeout | undefined;
+  #watchTimer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
   #stopListening: (() => void) | undefined;
 
@@ -54,6 +60,7 @@ export class FreeplaySpanProcessor {
       live: (traceId, spanId) => this.#peek(traceId, spanId),
     });
     this.#config = this.#pipeline.config;
+    this.#wants = wantedRecords(this.#config.records);
     this.logRecordProcessor = this.#pipeline.logRecordProcessor;
     if (this.#pipeline.outbox && this.#config.flushOnExit) {
       this.#stopListening = flushBeforeExit(
@@ -75,9 +82,12 @@ export class FreeplaySpanProcessor {
         startedAt: performance.now(),
         context: contextFactsOf(parentContext),
         baggage: this.#config.readBaggage ? baggageSurroundings(parentContext) : undefined,
-        reported: false,
+        ended: false,
+        overdue: false,
+        reported: undefined,
       });
       this.#stamp(span);
+      this.#watch();
     });
   }
 
@@ -90,8 +100,10 @@ export class FreeplaySpanProcessor {
     if (!this.#isOn) return;
     this.#guard(() => {
       const { traceId, spanId } = span.spanContext();
+      const live = this.#live.get(traceId, spanId);
+      if (live) live.ended = true;
       this.#pending.add({ span, traceId, spanId, endedAt: performance.now() });
-      this.#tellHandles(span, this.#live.get(traceId, spanId));
+      this.#tellHandles(span, live);
       if (this.#pending.size >= MAX_PENDING_SPANS) this.#convert(this.#pending.takeAll());
       else this.#schedule();
     });
@@ -131,7 +143,12 @@ export class FreeplaySpanProcessor {
     if (!this.#config.stampSpans || hasStamp(span)) return;
     const read = this.#pipeline.peek(span);
     if (!read?.reading || !(read.span.sampled || this.#config.includeUnsampled)) return;
-    stampSpan(span, read.span, read.reading.operation, this.#config.completionUrlTemplate);
+    const { operation } = read.reading;
+    const isRoot = read.span.parentSpanId === undefined;
+    const role = operation === 'inference' ? 'completion' : isRoot ? 'group' : 'step';
+    // A stamp names a record that exists: none where the option `records` leaves this one out.
+    if (this.#wants(role, operation))
+      stampSpan(span, read.span, operation, this.#config.completionUrlTemplate);
   }
 
   /** A handle lists a call as soon as it has ended, long before it is converted. */
@@ -163,6 +180,23 @@ export class FreeplaySpanProcessor {
     this.#convert(
       this.#pending.takeDue(now, this.#config.flushDelayMillis, (list) => this.#isHeld(list, now)),
     );
+  }
+
+  /** One more unref'd timer, a slow one, as long as spans run or traces are remembered: an idle app records its hung calls, too. */
+  #watch(): void {
+    if (this.#watchTimer) return;
+    this.#watchTimer = setTimeout(
+      () => {
+        this.#watchTimer = undefined;
+        this.#guard(() => this.#age(performance.now()));
+        if (this.#live.size > 0 || this.#pipeline.lineage.stats().traces > 0) this.#watch();
+      },
+      Math.min(MAX_WATCH_MILLIS, Math.max(MIN_WATCH_MILLIS, this.#config.unendedAfterMillis / 4)),
+    );
+    this.#watchTimer.unref();
+  }
+
+  #age(now: number): void {
     this.#reportUnended(now);
     const idle = this.#pipeline.lineage.settle(now - TRACE_IDLE_MILLIS);
     if (idle.length > 0) this.#send(this.#pipeline.build(idle));
@@ -173,12 +207,11 @@ export class FreeplaySpanProcessor {
     const [first] = list;
     if (!first || now - first.endedAt >= this.#config.flushDelayMillis + this.#config.mergeWaitMillis)
       return false;
-    let running = false;
-    for (const live of this.#live.ofTrace(first.traceId)) {
-      if (list.some((ended) => ended.spanId === live.spanId)) continue;
-      if (this.#pipeline.peek(live.span)?.reading?.operation === 'inference') running = true;
-    }
-    return running && list.some(({ span }) => this.#pipeline.peek(span)?.reading?.operation === 'inference');
+    const isCall = ({ span }: { span: SdkSpan }): boolean =>
+      this.#pipeline.peek(span)?.reading?.operation === 'inference';
+    for (const live of this.#live.ofTrace(first.traceId))
+      if (!live.ended && live.reported === undefined && isCall(live)) return list.some(isCall);
+    return false;
   }
 
   #convert(ended: readonly EndedSpan[]): void {
@@ -190,8 +223,8 @@ export class FreeplaySpanProcessor {
       if (live) contexts.set(`${traceId}/${spanId}`, live);
       const read = this.#pipeline.read(span, this.#config.includeUnsampled);
       if (!read) continue;
-      if (live?.reported) this.#appendReply(read);
-      else batch.push(withContext(read, live));
+      if (live?.reported === 'call') this.#appendReply(read);
+      else if (live?.reported === undefined) batch.push(withContext(read, live));
     }
     const plans = this.#pipeline.lineage.resolve(batch, true, performance.now());
     this.#pipeline.countSpans(ended.length, plans);
@@ -215,15 +248,23 @@ export class FreeplaySpanProcessor {
   /** Calls that never end are recorded with what they have; a late end appends its reply and makes no second record. */
   #reportUnended(now: number, everything: boolean = false): void {
     const batch: ReadSpan[] = [];
+    const reported: LiveSpan[] = [];
     for (const live of this.#live.all()) {
-      if (live.reported || (!everything && now - live.startedAt < this.#config.unendedAfterMillis)) continue;
+      if (live.ended || live.reported) continue;
+      if (!everything && (live.overdue || now - live.startedAt < this.#config.unendedAfterMillis)) continue;
+      live.overdue = true;
       const read = this.#pipeline.peek(live.span);
       if (read?.reading?.operation !== 'inference' || !(read.span.sampled || this.#config.includeUnsampled))
         continue;
-      live.reported = true;
+      reported.push(live);
       batch.push(withContext(asIncomplete(read), live));
     }
-    if (batch.length > 0) this.#send(this.#pipeline.build(this.#pipeline.lineage.resolve(batch, true, now)));
+    if (batch.length === 0) return;
+    for (const live of reported) live.reported = 'double';
+    const records = this.#pipeline.build(this.#pipeline.lineage.resolve(batch, true, now));
+    const calls = new Set(records.flatMap(({ kind, id }) => (kind === 'completion' ? [id] : [])));
+    for (const live of reported) if (calls.has(completionIdOf(live))) live.reported = 'call';
+    this.#send(records);
   }
 
   #appendReply(read: ReadSpan): void {
@@ -235,6 +276,7 @@ export class FreeplaySpanProcessor {
     const { config, lineage, outbox } = this.#pipeline;
     this.#stopListening?.();
     clearTimeout(this.#timer);
+    clearTimeout(this.#watchTimer);
     this.#guard(() => {
       if (!outbox) return;
       this.#convert(this.#pending.takeAll());
