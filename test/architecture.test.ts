@@ -129,14 +129,11 @@ describe('imports', () => {
   });
 });
 
+function where(pattern: RegExp): readonly string[] {
+  return SOURCES.filter((source) => pattern.test(source.code)).map((source) => source.path);
+}
+
 describe('one place', () => {
-  const where = (pattern: RegExp): readonly string[] =>
-    SOURCES.filter((source) => pattern.test(source.code)).map((source) => source.path);
-
-  it('for the environment: config.ts', () => {
-    expect(where(/process\.env/)).toEqual(['config.ts']);
-  });
-
   it('for undici: delivery/transport.ts', () => {
     expect(
       SOURCES.filter((source) => source.imports.includes('undici')).map((source) => source.path),
@@ -232,5 +229,11 @@ describe('attribute names', () => {
       ([name, value]) => name.startsWith('ATTR_') && !known.has(value),
     );
     expect(own.map(([, value]) => value)).toMatchInlineSnapshot(`[]`);
+  });
+});
+
+describe('the environment', () => {
+  it('is read in config.ts, and at the edge of the program', () => {
+    expect([...where(/process\.env/)].sort()).toEqual(['cli/main.ts', 'config.ts']);
   });
 });

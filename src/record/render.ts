@@ -65,9 +65,8 @@ function renderContent(message: Message, policy: ContentPolicy): JsonValue {
   const [first] = parts;
   if (!first) return null;
   if (parts.length === 1 && first.kind !== 'media') return partText(first);
-  return parts
-    .filter((part) => part.kind !== 'text' || !isEmptyText(part.text) || parts.length === 1)
-    .map((part) => renderPart(part, policy));
+  const spoken = parts.filter((part) => part.kind !== 'text' || !isEmptyText(part.text));
+  return spoken.length === 0 ? '' : spoken.map((part) => renderPart(part, policy));
 }
 
 function partText(part: Exclude<Part, { kind: 'media' }>): string {

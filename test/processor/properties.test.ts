@@ -44,6 +44,11 @@ interface Outcome {
   readonly started: readonly PlayedSpan[];
 }
 
+/** Deliveries are answered in promises, which no time may pass over: the clock is not theirs. */
+async function whenDelivered(processor: FreeplaySpanProcessor): Promise<void> {
+  while (processor.ledger().records.pending > 0) await new Promise(setImmediate);
+}
+
 /** The trace happens, in fake time, under a processor. */
 async function play({ moments }: Play, options: FreeplayOptions = {}): Promise<Outcome> {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
@@ -52,10 +57,13 @@ async function play({ moments }: Play, options: FreeplayOptions = {}): Promise<O
   const spans = new Map<number, PlayedSpan>();
   const ended: PlayedSpan[] = [];
   const began = performance.now();
-  for (const moment of moments) {
-    const now = performance.now() - began;
-    if (moment.kind === 'wait') vi.advanceTimersByTime(moment.millis);
-    else if (moment.kind === 'flush') void processor.forceFlush();
+  for (const [turn, moment] of moments.entries()) {
+    // No two things happen at one time: which comes first would be anyone's guess.
+    const now = performance.now() - began + turn / 1_000;
+    if (moment.kind === 'wait') {
+      await whenDelivered(processor);
+      vi.advanceTimersByTime(moment.millis);
+    } else if (moment.kind === 'flush') void processor.forceFlush();
     else if (moment.kind === 'start') {
       const span = new PlayedSpan(moment.span, now);
       spans.set(moment.span.id, span);
@@ -69,8 +77,10 @@ async function play({ moments }: Play, options: FreeplayOptions = {}): Promise<O
       ended.push(span);
     }
   }
+  const stopped = processor.shutdown();
+  await whenDelivered(processor);
+  await Promise.all([stopped, vi.advanceTimersByTimeAsync(5_000)]);
   vi.useRealTimers();
-  await processor.shutdown();
   const { created, delivered, pending } = processor.ledger().records;
   expect({ created, delivered, pending }).toEqual({
     created: records.length,

@@ -92,7 +92,9 @@ type DrawnWork = typeof work extends fc.Arbitrary<infer T> ? T : never;
 
 function withOneRoot(works: readonly DrawnWork[]): DrawnWork[] {
   return works.map((one, n) => {
-    if (n === 0) return one.work === 'beside' ? { ...one, work: 'http' } : one;
+    // Two reports beside each other would be two roots; and a root that is a second report is the group, whatever its stamp says.
+    if (n === 0 && (one.work === 'beside' || one.work === 'nested')) return { ...one, work: 'http' };
+    if (n === 0) return one;
     return one.parent === undefined ? { ...one, parent: 0 } : one;
   });
 }
@@ -110,7 +112,10 @@ function plan(works: readonly DrawnWork[], unended: boolean): PlannedSpan[] {
     const above = isCall || one.work === 'agent' ? outOfCalls(spans, chosen) : chosen;
     const parent =
       one.place === 'missing' || (above === undefined && chosen !== undefined) ? 'missing' : above;
-    const place = { parent, remote: parent !== undefined && one.place !== 'here' && one.place !== 'missing' };
+    const place: Pick<PlannedSpan, 'parent' | 'remote'> = {
+      parent,
+      remote: parent !== undefined && one.place !== 'here' && one.place !== 'missing',
+    };
     const rest = { work: one.work, late: one.late, ends: one.ends || !unended };
     if (!isCall) {
       add({
@@ -192,9 +197,9 @@ export class PlayedSpan {
   readonly attributes: Record<string, unknown>;
   readonly startTime: readonly [number, number];
   endTime: readonly [number, number] = [0, 0];
-  readonly status = { code: 0 };
-  readonly events = [];
-  readonly resource = { attributes: {} };
+  readonly status: { readonly code: number } = { code: 0 };
+  readonly events: readonly unknown[] = [];
+  readonly resource: { readonly attributes: object } = { attributes: {} };
   readonly instrumentationScope: { name: string };
   readonly parentSpanContext:
     | { traceId: string; spanId: string; traceFlags: number; isRemote: boolean }

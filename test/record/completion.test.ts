@@ -390,3 +390,16 @@ describe('hostile attributes', () => {
     expect(({} as { content?: string }).content).toBeUndefined();
   });
 });
+
+describe('a message', () => {
+  it('has an empty text, not an empty list, for parts that all say nothing', () => {
+    const parts = [
+      { type: 'text', content: '' },
+      { type: 'text', content: '' },
+    ];
+    const { messages } = convertOne({
+      'gen_ai.input.messages': JSON.stringify([{ role: 'user', parts }]),
+    }).body;
+    expect(messages[0]).toEqual({ role: 'user', content: '' });
+  });
+});

@@ -22,4 +22,4 @@ export function sessionUuid(value: string): string {
   return stamped(createHash('sha256').update(Buffer.from(value, 'utf8')).digest().subarray(0, 16));
 }
 
-export const UUID_V4 = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
+export const UUID_V4: RegExp = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/;
