@@ -18,6 +18,7 @@ export type WarningCode =
   | 'FREEPLAY_OTEL_REDIRECT'
   | 'FREEPLAY_OTEL_PROXY'
   | 'FREEPLAY_OTEL_NO_CONTENT'
+  | 'FREEPLAY_OTEL_TWICE'
   | 'FREEPLAY_OTEL_INTERNAL';
 
 export interface Log {

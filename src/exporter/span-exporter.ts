@@ -4,6 +4,7 @@ import type { Ledger } from './ledger.ts';
 import type { FreeplayLogRecordProcessor } from './log-record-processor.ts';
 import type { RecordOutbox } from './record-outbox.ts';
 import { createRecordPipeline, flushBeforeExit, type RecordPipeline } from './record-pipeline.ts';
+import { isTaken } from './spans-in-hand.ts';
 
 /** `ExportResult` of `@opentelemetry/core`, structurally. */
 export interface ExportResult {
@@ -104,6 +105,12 @@ export class FreeplaySpanExporter {
   async #convertAndSend(spans: readonly SdkSpan[], outbox: RecordOutbox): Promise<boolean> {
     const { lineage } = this.#pipeline;
     const now = performance.now();
+    if (spans.some((span) => typeof span === 'object' && span !== null && isTaken(span))) {
+      this.#pipeline.log.warnOnce(
+        'FREEPLAY_OTEL_TWICE',
+        'a FreeplaySpanProcessor and a FreeplaySpanExporter are on one provider: every record is sent twice. Keep the processor',
+      );
+    }
     const batch = spans.flatMap((span) => this.#pipeline.read(span) ?? []);
     const plans = [...lineage.settle(now - TRACE_IDLE_MILLIS), ...lineage.resolve(batch, false, now)];
     this.#pipeline.countSpans(spans.length, plans);

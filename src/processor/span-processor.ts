@@ -11,6 +11,7 @@ import { wantedRecords } from '../convert.ts';
 import type { Ledger } from '../exporter/ledger.ts';
 import type { FreeplayLogRecordProcessor } from '../exporter/log-record-processor.ts';
 import { createRecordPipeline, flushBeforeExit, type RecordPipeline } from '../exporter/record-pipeline.ts';
+import { markTaken } from '../exporter/spans-in-hand.ts';
 import { inheritSurroundings } from '../lineage/inherit.ts';
 import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
 import { readSurroundings } from '../readers/surroundings.ts';
@@ -102,6 +103,7 @@ export class FreeplaySpanProcessor {
       const { traceId, spanId } = span.spanContext();
       const live = this.#live.get(traceId, spanId);
       if (live) live.ended = true;
+      markTaken(span);
       this.#pending.add({ span, traceId, spanId, endedAt: performance.now() });
       this.#tellHandles(span, live);
       if (this.#pending.size >= MAX_PENDING_SPANS) this.#convert(this.#pending.takeAll());

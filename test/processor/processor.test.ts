@@ -8,6 +8,7 @@ import {
   convertSpans,
   type FreeplayOptions,
   type FreeplayRecord,
+  FreeplaySpanExporter,
   FreeplaySpanProcessor,
   sessionIdOf,
   traceIdOf,
@@ -379,6 +380,27 @@ describe('the guest in the app', () => {
     await idle.forceFlush();
     await idle.shutdown();
     expect(warn).toHaveBeenCalledTimes(1);
+  });
+
+  it('warns, once, where an exporter of ours is on the same provider', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
+    const { processor, others, tracer } = start();
+    const exporter = new FreeplaySpanExporter({
+      apiKey: 'k',
+      projectId: PROJECT,
+      dispatcher: acceptingDispatcher([]),
+    });
+    onTestFinished(() => exporter.shutdown());
+    for (const _ of [1, 2]) tracer.startSpan('chat', { attributes: CHAT }).end();
+    await processor.forceFlush();
+    for (const span of others.getFinishedSpans()) {
+      await new Promise((resolve) => exporter.export([span], resolve));
+    }
+    const twice = warn.mock.calls.filter(
+      ([, options]) => (options as { code?: string }).code === 'FREEPLAY_OTEL_TWICE',
+    );
+    expect(twice).toHaveLength(1);
   });
 
   it('records failed calls with their error and no invented reply', async () => {
