@@ -4,7 +4,6 @@
  *
  *     node examples/serverless.mjs
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { trace } from '@opentelemetry/api';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
@@ -93,7 +92,7 @@ await runExample('Serverless', async (onRecord) => {
     problems.push('the function froze with records in hand');
   reportProblems(problems);
 
-  await sleep(1); // a frozen instance: no shutdown ever comes, and none is needed
+  // No shutdown: a frozen instance hears of none, and needs none.
   await modelServer.close();
   return freeplay;
 });

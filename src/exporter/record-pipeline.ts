@@ -153,6 +153,17 @@ async function whileAlive(work: Promise<void> | undefined, limitMillis: number):
   }
 }
 
+/** The process ends now: what is still in hand is lost with it. */
+function warnOfRest(pipeline: RecordPipeline): void {
+  const { pending } = pipeline.ledger().records;
+  if (pending === 0) return;
+  pipeline.log.warnOnce(
+    'FREEPLAY_OTEL_LOSS',
+    `${pending} records were not delivered before the process ended (${pipeline.ledger().lastError ?? 'no time was left'})`,
+    'exit',
+  );
+}
+
 /**
  * Flushes when the process has nothing else to do; at most once for the same records, or it would never end.
  *
@@ -169,7 +180,7 @@ export function flushBeforeExit(
     const mark = created + pendingSpans();
     if (pending + pendingSpans() === 0 || mark === flushed) return;
     flushed = mark;
-    void flush();
+    void flush().then(() => warnOfRest(pipeline));
   };
   process.on('beforeExit', onBeforeExit);
   return () => process.removeListener('beforeExit', onBeforeExit);
