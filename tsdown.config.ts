@@ -10,7 +10,13 @@ const shared = {
 
 // The library is dual (docs/decisions/0001); programs are ESM only.
 const config: UserConfig[] = [
-  { ...shared, entry: ['src/index.ts'], format: ['esm', 'cjs'], dts: true, fixedExtension: true },
+  {
+    ...shared,
+    entry: ['src/index.ts', 'src/register.ts'],
+    format: ['esm', 'cjs'],
+    dts: true,
+    fixedExtension: true,
+  },
   {
     ...shared,
     entry: ['src/cli/main.ts'],

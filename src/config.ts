@@ -84,6 +84,13 @@ export interface FreeplayOptions {
   dispatcher?: object | undefined;
 }
 
+/** OpenTelemetry's own switch: `true` in any case, and nothing else, turns everything off. */
+export function isSdkDisabled(
+  environment: { readonly [key: string]: string | undefined } = process.env,
+): boolean {
+  return environment.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true';
+}
+
 /** A key that prints as `[redacted]`. */
 export class Secret {
   readonly #read: () => string | Promise<string>;

@@ -5,7 +5,13 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const PAGES = ['README.md', 'docs/adding-a-dialect.md'];
+const PAGES = [
+  'README.md',
+  'docs/adding-a-dialect.md',
+  'docs/correlation.md',
+  'docs/serverless.md',
+  'examples/README.md',
+];
 
 /** Every `ts` block of the pages, as a file beside the sources: what a user copies must compile. */
 function blocksOf(page: string): readonly { name: string; text: string }[] {

@@ -68,7 +68,7 @@ export function createLineage(options: LineageOptions = {}): Lineage {
     while (traces.size > maxTraces) {
       const [oldest] = traces.values();
       if (!oldest) break;
-      settled.push(...settleTrace(oldest));
+      settled.push(...settleTrace(oldest, false));
       traces.delete(oldest.traceId);
       counts.evictedTraces++;
     }
@@ -93,7 +93,7 @@ export function createLineage(options: LineageOptions = {}): Lineage {
     const plans: RecordPlan[] = [];
     for (const trace of [...traces.values()]) {
       if (limit !== undefined && trace.touched >= limit) break;
-      plans.push(...settleTrace(trace));
+      plans.push(...settleTrace(trace, limit === undefined));
       traces.delete(trace.traceId);
     }
     return plans;
@@ -131,8 +131,8 @@ function resolveTrace(
   fillHistories(nodes);
   const bottomUp = [...topDown].reverse();
   // The root last: it is the group if anything at all was recorded, also below a parent that is missing.
-  for (const node of bottomUp) if (!node.isRoot) carryUp(trace, node);
-  for (const node of bottomUp) if (node.isRoot) carryUp(trace, node);
+  for (const node of bottomUp) if (!node.isRoot) carryUp(trace, node, running);
+  for (const node of bottomUp) if (node.isRoot) carryUp(trace, node, running);
   for (const node of topDown) describeDownwards(trace, node, whole, running);
   for (const node of topDown) {
     if (node.role === 'completion') rememberCalls(trace, node);

@@ -21,7 +21,7 @@ export function describeDownwards(trace: Trace, node: TraceNode, whole: boolean,
   node.recordId =
     node.role === undefined
       ? undefined
-      : node.isRoot && node.role !== 'completion'
+      : node.isRoot && !node.isCall
         ? trace.groupId
         : spanRecordId(trace.traceId, node.key);
   if (node.role === 'completion') {

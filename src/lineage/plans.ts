@@ -89,8 +89,10 @@ export function planWaitingRoot(trace: Trace): readonly RecordPlan[] {
 }
 
 /** Parents that never came, so that the tree is whole. */
-export function settleTrace(trace: Trace): readonly RecordPlan[] {
-  const plans = [...trace.needed].map<RecordPlan>((spanId) => ({
+export function settleTrace(trace: Trace, isLast: boolean): readonly RecordPlan[] {
+  // One that still runs will have a record of its own.
+  const missing = [...trace.needed].filter((spanId) => isLast || !trace.live(trace.traceId, spanId));
+  const plans = missing.map<RecordPlan>((spanId) => ({
     role: 'placeholder',
     id: spanRecordId(trace.traceId, spanId),
     traceId: trace.traceId,

@@ -2,12 +2,13 @@
 import type { Reading } from '../completion/completion.ts';
 import type { RecordRole } from './plan.ts';
 import { addRollups, NOTHING_BELOW, type Rollup, rollupOfCompletion } from './rollup.ts';
+import type { Running } from './running.ts';
 import type { Trace, TraceNode } from './trace.ts';
 
 /** Bottom up: what lies below decides whether roots are recorded, and what they roll up. */
-export function carryUp(trace: Trace, node: TraceNode): void {
+export function carryUp(trace: Trace, node: TraceNode, running: Running): void {
   node.below = addRollups(trace.below.get(node.key), node.below);
-  node.role ??= roleOf(trace, node);
+  node.role ??= roleOf(trace, node, running);
   if (node.role !== undefined && !trace.wants(node.role, node.reading?.operation)) node.role = undefined;
   const own = ownRollup(node);
   node.below = addRollups(node.below, own);
@@ -26,13 +27,15 @@ function ownRollup(node: TraceNode): Rollup {
   return rollupOfCompletion(node.span.startTime, node.span.endTime, node.reading as Reading, node.report);
 }
 
-function roleOf(trace: Trace, node: TraceNode): RecordRole | undefined {
+function roleOf(trace: Trace, node: TraceNode, running: Running): RecordRole | undefined {
   const operation = node.reading?.operation;
-  if (operation !== undefined && operation !== 'other') return node.isRoot ? 'group' : 'step';
+  if (operation !== undefined && operation !== 'other') return node.isRoot && !node.isCall ? 'group' : 'step';
   if (node.isRoot) return trace.total.records > 0 ? 'group' : undefined;
   if (trace.needed.has(node.key)) return 'plain';
   // The first span of this process, its parent in another one that is not in hand.
-  const isLocalRoot =
-    node.span.parentIsRemote && node.parent === undefined && !trace.seen.has(node.span.parentSpanId ?? '');
+  const parentSpanId = node.span.parentSpanId ?? '';
+  const isParentInHand =
+    node.parent !== undefined || trace.seen.has(parentSpanId) || running.has(parentSpanId);
+  const isLocalRoot = node.span.parentIsRemote && !isParentInHand;
   return isLocalRoot && node.below.records > 0 ? 'plain' : undefined;
 }

@@ -20,7 +20,13 @@ export function meetRunning(trace: Trace, nodes: readonly TraceNode[]): Running 
     if (parent || span.parentSpanId === undefined) continue;
     const chain: ReadSpan[] = [];
     let spanId: string | undefined = span.parentSpanId;
-    while (spanId !== undefined && !met.has(spanId) && !trace.seen.has(spanId) && chain.length < MAX_ABOVE) {
+    for (let steps = 0; spanId !== undefined && !met.has(spanId) && steps < MAX_ABOVE; steps++) {
+      const seen = trace.seen.get(spanId);
+      if (seen?.recordId !== undefined) break;
+      if (seen) {
+        spanId = seen.parentSpanId;
+        continue;
+      }
       const live = trace.live(trace.traceId, spanId);
       if (!live) break;
       chain.push(live);

@@ -68,6 +68,8 @@ export interface TraceNode extends ReadSpan {
   readonly key: string;
   /** The trace's own root: of several spans without a parent the first, for the group is one. */
   isRoot: boolean;
+  /** Its dialect reported a model call, whatever became of it: it keeps an id of its own, also as a root (its stamp says so). */
+  readonly isCall: boolean;
   /** Its parents form a ring, which only broken telemetry has: it hangs under the group. */
   inRing: boolean;
   reading: Reading | undefined;
@@ -119,6 +121,7 @@ export function link(trace: Trace, spans: readonly ReadSpan[]): readonly TraceNo
       ...item,
       key,
       isRoot: false,
+      isCall: item.reading?.operation === 'inference',
       inRing: false,
       parent: undefined,
       children: [],
@@ -137,7 +140,8 @@ export function link(trace: Trace, spans: readonly ReadSpan[]): readonly TraceNo
     });
   }
   for (const node of byId.values()) {
-    node.parent = node.span.parentSpanId === undefined ? undefined : byId.get(node.span.parentSpanId);
+    node.parent = nearestInBatch(trace, byId, node.span.parentSpanId);
+    if (node.parent === node) node.parent = undefined;
     node.parent?.children.push(node);
   }
   const nodes = [...byId.values()];
@@ -146,13 +150,37 @@ export function link(trace: Trace, spans: readonly ReadSpan[]): readonly TraceNo
   return nodes;
 }
 
+/** The parent, or who is above it where it has come and gone without a record, or runs and will have none. */
+function nearestInBatch(
+  trace: Trace,
+  batch: ReadonlyMap<string, TraceNode>,
+  from: string | undefined,
+): TraceNode | undefined {
+  let spanId = from;
+  for (let steps = 0; spanId !== undefined && steps < 1_000; steps++) {
+    const node = batch.get(spanId);
+    if (node) return node;
+    const seen = trace.seen.get(spanId);
+    if (seen && seen.recordId !== undefined) return undefined;
+    const live = seen ? undefined : trace.live(trace.traceId, spanId);
+    if (live?.reading && live.reading.operation !== 'other') return undefined;
+    spanId = seen?.parentSpanId ?? live?.span.parentSpanId;
+  }
+  return undefined;
+}
+
 function firstRoot(nodes: readonly TraceNode[]): TraceNode | undefined {
   return nodes
     .filter(({ span }) => span.parentSpanId === undefined)
     .reduce<TraceNode | undefined>(
-      (first, node) => (first && !before(node.span.startTime, first.span.startTime) ? first : node),
+      (first, node) => (first && !isEarlier(node, first) ? first : node),
       undefined,
     );
+}
+
+function isEarlier(a: TraceNode, b: TraceNode): boolean {
+  if (before(a.span.startTime, b.span.startTime)) return true;
+  return !before(b.span.startTime, a.span.startTime) && a.key < b.key;
 }
 
 /** Parents before children. Rings, which only broken telemetry has, are cut open where they are entered. */

@@ -12,6 +12,7 @@ import type { Ledger } from '../exporter/ledger.ts';
 import type { FreeplayLogRecordProcessor } from '../exporter/log-record-processor.ts';
 import { createRecordPipeline, flushBeforeExit, type RecordPipeline } from '../exporter/record-pipeline.ts';
 import { markTaken } from '../exporter/spans-in-hand.ts';
+import { type CallReport, reportOf } from '../lineage/call-report.ts';
 import { inheritSurroundings } from '../lineage/inherit.ts';
 import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
 import { readSurroundings } from '../readers/surroundings.ts';
@@ -19,7 +20,12 @@ import { completionIdOf } from '../record/ids.ts';
 import type { FreeplayRecord } from '../record/record.ts';
 import type { SdkSpan } from '../span/from-sdk.ts';
 import { createLiveSpans, type LiveSpan, type LiveSpans } from './live-spans.ts';
-import { createPendingTraces, type EndedSpan, type PendingTraces } from './pending-traces.ts';
+import {
+  createPendingTraces,
+  type EndedSpan,
+  type PendingTraces,
+  waitingForReports,
+} from './pending-traces.ts';
 import { stampSpan } from './stamps.ts';
 
 /** Traces are forgotten after so long without a span, unless one of theirs still runs. */
@@ -104,7 +110,13 @@ export class FreeplaySpanProcessor {
       const live = this.#live.get(traceId, spanId);
       if (live) live.ended = true;
       markTaken(span);
-      this.#pending.add({ span, traceId, spanId, endedAt: performance.now() });
+      this.#pending.add({
+        span,
+        traceId,
+        spanId,
+        endedAt: performance.now(),
+        report: once(() => this.#reportOf(span)),
+      });
       this.#tellHandles(span, live);
       if (this.#pending.size >= MAX_PENDING_SPANS) this.#convert(this.#pending.takeAll());
       else this.#schedule();
@@ -180,7 +192,7 @@ export class FreeplaySpanProcessor {
   #tick(): void {
     const now = performance.now();
     this.#convert(
-      this.#pending.takeDue(now, this.#config.flushDelayMillis, (list) => this.#isHeld(list, now)),
+      this.#pending.takeDue(now, this.#config.flushDelayMillis, (list) => this.#waiting(list, now)),
     );
   }
 
@@ -205,15 +217,24 @@ export class FreeplaySpanProcessor {
   }
 
   /** An inference waits for another one that runs around or beside it and may report the same call. */
-  #isHeld(list: readonly EndedSpan[], now: number): boolean {
+  #waiting(list: readonly EndedSpan[], now: number): ReadonlySet<EndedSpan> {
+    const waiting = waitingForReports(list, now, this.#config.mergeWaitMillis);
     const [first] = list;
-    if (!first || now - first.endedAt >= this.#config.flushDelayMillis + this.#config.mergeWaitMillis)
-      return false;
-    const isCall = ({ span }: { span: SdkSpan }): boolean =>
-      this.#pipeline.peek(span)?.reading?.operation === 'inference';
+    if (!first || waiting.size === 0) return waiting;
     for (const live of this.#live.ofTrace(first.traceId))
-      if (!live.ended && live.reported === undefined && isCall(live)) return list.some(isCall);
-    return false;
+      if (!live.ended && live.reported === undefined && this.#isCall(live.span)) return waiting;
+    return new Set();
+  }
+
+  #isCall(span: SdkSpan): boolean {
+    return this.#pipeline.peek(span)?.reading?.operation === 'inference';
+  }
+
+  /** What a span says of a model call, if it is one. */
+  #reportOf(source: SdkSpan): CallReport | undefined {
+    const { span, reading } = this.#pipeline.peek(source) ?? {};
+    if (!span || reading?.operation !== 'inference') return undefined;
+    return reportOf(span.spanId, span.scope.name, span.startTime, span.endTime, reading);
   }
 
   #convert(ended: readonly EndedSpan[]): void {
@@ -324,4 +345,12 @@ function asIncomplete(read: ReadSpan): ReadSpan {
 function forgetDouble(plan: RecordPlan, contexts: ReadonlyMap<string, LiveSpan>): void {
   const live = plan.span && contexts.get(`${plan.traceId}/${plan.span.spanId}`);
   if (plan.span) forgetCompletion(live?.context, completionIdOf(plan.span));
+}
+
+function once<T>(read: () => T): () => T {
+  let found: { readonly value: T } | undefined;
+  return () => {
+    found ??= { value: read() };
+    return found.value;
+  };
 }

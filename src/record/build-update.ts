@@ -22,7 +22,7 @@ export function buildUpdate(read: ReadSpan, options: RecordOptions): FreeplayRec
     kind: 'completion',
     id,
     sessionId: '',
-    path: `/v2/projects/${encodeURIComponent(options.projectId)}/completions/${id}`,
+    path: `/v2/projects/${encodeURIComponent(projectOf(read, options))}/completions/${id}`,
     body: shrunk.body,
     receipt: {
       dialect,
@@ -40,4 +40,9 @@ export function buildUpdate(read: ReadSpan, options: RecordOptions): FreeplayRec
       missing: [],
     },
   };
+}
+
+function projectOf({ reading }: ReadSpan, options: RecordOptions): string {
+  const wanted = reading?.surroundings?.projectId;
+  return wanted !== undefined && options.projects.includes(wanted) ? wanted : options.projectId;
 }

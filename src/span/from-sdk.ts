@@ -33,7 +33,7 @@ export interface SdkSpan {
   readonly attributes: object;
   readonly events?: readonly unknown[];
   readonly status?: { readonly code?: number; readonly message?: string | undefined };
-  readonly resource?: { readonly attributes?: object };
+  readonly resource?: { readonly attributes?: object; readonly asyncAttributesPending?: boolean | undefined };
   /** SDK 1.x. */
   readonly parentSpanId?: string | undefined;
   /** SDK 2.x and later. */
@@ -97,7 +97,8 @@ export function fromSdkSpan(span: SdkSpan): SpanData | undefined {
     attributes: bag(span.attributes),
     events: (Array.isArray(span.events) ? span.events : []).flatMap(readEvent),
     scope: readScope(span.instrumentationScope ?? span.instrumentationLibrary),
-    resource: bag(span.resource?.attributes),
+    // Detectors may still be at work while a span runs: looking now would make the SDK complain.
+    resource: span.resource?.asyncAttributesPending ? EMPTY : bag(span.resource?.attributes),
     droppedAttributesCount: span.droppedAttributesCount ?? 0,
     droppedEventsCount: span.droppedEventsCount ?? 0,
   };

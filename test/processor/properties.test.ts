@@ -192,6 +192,20 @@ describe('any trace, as it happens', () => {
     );
   });
 
+  it('converted piece by piece as time passes: the records of the whole trace, where second reports are in time', async () => {
+    const structure = (records: readonly FreeplayRecord[]): string[] =>
+      records.map(({ id, kind }) => `${kind} ${id}`).sort();
+    await fc.assert(
+      fc.asyncProperty(arbitraryPlay({ cuts: 'waits', unended: false }), async (one) => {
+        const { records, ended } = await play(one);
+        expect(structure(records), describePlay(one)).toEqual(
+          structure(convertSpans(ended, { projectId: PROJECT })),
+        );
+      }),
+      runs(300),
+    );
+  });
+
   it('by the exporter, in any batches: each call once, the tree whole', async () => {
     await fc.assert(
       fc.asyncProperty(arbitraryPlay({ cuts: false, unended: false }), batches, async (one, sizes) => {

@@ -48,8 +48,9 @@ export interface Play {
 }
 
 export interface PlayOptions {
-  /** Flushes and long waits before everything has ended. */
-  readonly cuts: boolean;
+  /** Flushes and long waits before everything has ended; `waits`: time alone, spans say at their start what they are, children
+   * end before their parents, and the two reports of a call together. */
+  readonly cuts: boolean | 'waits';
   /** Spans that never end. */
   readonly unended: boolean;
   /** More than one span without a parent, which only broken telemetry has. */
@@ -80,15 +81,21 @@ export function arbitraryPlay({ cuts, unended, severalRoots = false }: PlayOptio
       waits: fc.array(fc.constantFrom(0, 1, 5, 300, 900, 1_500, 4_000), { minLength: 1, maxLength: 20 }),
     })
     .map(({ works, turns, waits }) => {
-      const spans = plan(severalRoots ? works : withOneRoot(works), unended);
+      const early = cuts === 'waits' ? works.map(saidAtOnce) : works;
+      const spans = plan(severalRoots ? early : withOneRoot(early), unended);
       return {
         spans,
-        moments: schedule(spans, turns, cuts ? waits : waits.map((millis) => millis % 7), cuts),
+        moments: schedule(spans, turns, cuts === false ? waits.map((millis) => millis % 7) : waits, cuts),
       };
     });
 }
 
 type DrawnWork = typeof work extends fc.Arbitrary<infer T> ? T : never;
+
+/** In one process: a caller in another one that is in hand after all has a record more while it runs. */
+function saidAtOnce(one: DrawnWork): DrawnWork {
+  return { ...one, late: false, place: one.place === 'remote' ? 'here' : one.place };
+}
 
 function withOneRoot(works: readonly DrawnWork[]): DrawnWork[] {
   return works.map((one, n) => {
@@ -160,7 +167,7 @@ function schedule(
   spans: readonly PlannedSpan[],
   turns: readonly number[],
   waits: readonly number[],
-  cuts: boolean,
+  cuts: PlayOptions['cuts'],
 ): Moment[] {
   const moments: Moment[] = [];
   const running: PlannedSpan[] = [];
@@ -176,19 +183,36 @@ function schedule(
       waiting.shift();
       if (next.ends) running.push(next);
     } else {
-      const pick = running[draw % running.length] as PlannedSpan;
+      const drawn = running[draw % running.length] as PlannedSpan;
+      const pick =
+        cuts === 'waits' ? outerReport(innermost(drawn, running), running) : outerReport(drawn, running);
       const inner = running.find(
         (one) => one.id === pick.id + 1 && one.call !== undefined && one.call === pick.call,
       );
       const ending = inner ?? pick;
       running.splice(running.indexOf(ending), 1);
       moments.push({ kind: 'end', span: ending });
+      if (inner && cuts === 'waits') {
+        running.splice(running.indexOf(pick), 1);
+        moments.push({ kind: 'wait', millis: draw % 900 }, { kind: 'end', span: pick });
+      }
     }
     const millis = waits[turn % waits.length] ?? 0;
     if (millis > 0) moments.push({ kind: 'wait', millis });
-    if (cuts && draw % 5 === 0) moments.push({ kind: 'flush' });
+    if (cuts === true && draw % 5 === 0) moments.push({ kind: 'flush' });
   }
   return moments;
+}
+
+function outerReport(span: PlannedSpan, running: readonly PlannedSpan[]): PlannedSpan {
+  const isOuter = (one: PlannedSpan): boolean => one.id === span.id - 1 && one.call === span.call;
+  return (span.call === undefined ? undefined : running.find(isOuter)) ?? span;
+}
+
+/** Of a span and those that run below it one that ends without leaving anything behind. */
+function innermost(span: PlannedSpan, running: readonly PlannedSpan[]): PlannedSpan {
+  const below = running.find((one) => one.parent === span.id);
+  return below ? innermost(below, running) : span;
 }
 
 /** A span of the SDK's shape that can be started, written to and ended. */
