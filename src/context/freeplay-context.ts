@@ -2,7 +2,7 @@
  * What the app says about the calls made inside a function: kept in OpenTelemetry's context, so it follows `async` code, nests, and never
  * reaches another request. A `FreeplaySpanProcessor` reads it when a span starts.
  */
-import { type Context, context, createContextKey, propagation } from '@opentelemetry/api';
+import { type Context, context, createContextKey, propagation, trace } from '@opentelemetry/api';
 import type { Scalar, Surroundings } from '../completion/completion.ts';
 import type { JsonValue } from '../json/json-text.ts';
 
@@ -20,7 +20,7 @@ export interface FreeplayContext {
   /** Both v4 UUIDs. */
   testRun?: { testRunId: string; testCaseId: string } | undefined;
   /**
-   * Carry session, user, environment and prompt version to other processes as baggage, for processors there with `readBaggage`. Baggage
+   * Carry session, user, environment, prompt version and the enclosing record to other processes as baggage, for processors there with `readBaggage`. Baggage
    * goes out with every instrumented request: leave it off where those leave your network. @default false
    */
   propagate?: boolean | undefined;
@@ -54,6 +54,7 @@ const BAGGAGE = {
   user: 'freeplay.user.id',
   environment: 'freeplay.environment',
   prompt: 'freeplay.prompt_template.version.id',
+  parent: 'freeplay.parent.id',
 } as const;
 
 /**
@@ -102,10 +103,20 @@ function withBaggage(entered: Context, surroundings: Surroundings): Context {
     [BAGGAGE.user]: surroundings.userId,
     [BAGGAGE.environment]: surroundings.environment,
     [BAGGAGE.prompt]: surroundings.promptTemplateVersionId,
+    [BAGGAGE.parent]: enclosingRecord(entered),
   };
   for (const [key, value] of Object.entries(values))
     if (value !== undefined) baggage = baggage.setEntry(key, { value });
   return propagation.setBaggage(entered, baggage);
+}
+
+/** The record of the span around the function: what the processor stamped on it. A span that will be no record has no stamp. */
+function enclosingRecord(entered: Context): string | undefined {
+  const { attributes } = (trace.getSpan(entered) ?? {}) as {
+    attributes?: { readonly [key: string]: unknown };
+  };
+  const id = attributes?.['freeplay.trace.id'] ?? attributes?.['freeplay.completion.id'];
+  return typeof id === 'string' ? id : undefined;
 }
 
 /** The facts of the context a span starts in, if there are any. */
@@ -124,6 +135,8 @@ export function baggageSurroundings(parent: Context | undefined): Surroundings |
     userId: read(BAGGAGE.user),
     environment: read(BAGGAGE.environment),
     promptTemplateVersionId: read(BAGGAGE.prompt),
+    // For the first span of this process only: the others have parents here.
+    parentId: trace.getSpanContext(parent)?.isRemote ? read(BAGGAGE.parent) : undefined,
   };
   return Object.values(found).some((value) => value !== undefined) ? found : undefined;
 }

@@ -320,10 +320,8 @@ function hasStamp(span: SdkSpan): boolean {
 function withContext(read: ReadSpan, live: LiveSpan | undefined): ReadSpan {
   if (!live?.context && !live?.baggage) return read;
   const own: Surroundings | undefined = read.reading?.surroundings ?? readSurroundings(read.span.attributes);
-  const surroundings = inheritSurroundings(
-    inheritSurroundings(live.context?.surroundings, own),
-    live.baggage,
-  );
+  const inherited = inheritSurroundings(inheritSurroundings(live.context?.surroundings, own), live.baggage);
+  const surroundings = { ...inherited, parentId: own?.parentId ?? live.baggage?.parentId };
   return { ...read, reading: { ...(read.reading ?? { operation: 'other' }), surroundings } };
 }
 

@@ -346,6 +346,37 @@ describe('withFreeplayContext', () => {
   });
 });
 
+describe('a remote parent', () => {
+  it('is the record that baggage names, for those who trust it', async () => {
+    const near = start();
+    const carrier: Record<string, string> = {};
+    const agent = near.tracer.startSpan(
+      'agent',
+      { attributes: { 'gen_ai.operation.name': 'invoke_agent' } },
+      trace.setSpan(ROOT_CONTEXT, near.tracer.startSpan('root')),
+    );
+    context.with(trace.setSpan(ROOT_CONTEXT, agent), () =>
+      withFreeplayContext({ sessionId: 'far', propagate: true }, () =>
+        propagation.inject(context.active(), carrier),
+      ),
+    );
+    const remote = { ...agent.spanContext(), isRemote: true };
+    const incoming = trace.setSpanContext(propagation.extract(ROOT_CONTEXT, carrier), remote);
+    const far = start({ readBaggage: true });
+    const entry = far.tracer.startSpan('POST /', {}, incoming);
+    const call = far.tracer.startSpan('chat', { attributes: CHAT }, trace.setSpan(incoming, entry));
+    call.end();
+    entry.end();
+    await far.processor.forceFlush();
+    expect(bodyOf(far.records, completionIdOf(entry.spanContext()))?.parent_id).toBe(
+      completionIdOf(agent.spanContext()),
+    );
+    expect(bodyOf(far.records, completionIdOf(call.spanContext()))?.parent_id).toBe(
+      completionIdOf(entry.spanContext()),
+    );
+  });
+});
+
 describe('the guest in the app', () => {
   it('never throws, whatever it is given', async () => {
     const { processor } = start();
