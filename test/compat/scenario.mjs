@@ -2,7 +2,7 @@
  * One traced application, the same to the nanosecond and to the last id on every SDK, so that what is posted can be compared
  * byte by byte. Prints one JSON object: what was posted, what the other exporter on the provider got, and what was warned of.
  *
- *     node scenario.mjs PROJECT MAJOR cjs|esm batch|simple|remote|no-key
+ *     node scenario.mjs PROJECT MAJOR cjs|esm batch|simple|processor|remote|no-key
  */
 import { createServer } from 'node:http';
 import { resolve } from 'node:path';
@@ -38,19 +38,23 @@ const withKey = {
   projectId: PROJECT_ID,
   baseUrl: `${server.url}/api`,
 };
-const exporter = new sdk.freeplay.FreeplaySpanExporter(mode === 'no-key' ? {} : withKey);
+const { FreeplaySpanExporter, FreeplaySpanProcessor } = sdk.freeplay;
+const isProcessor = mode === 'processor';
+const freeplay = isProcessor
+  ? new FreeplaySpanProcessor(withKey)
+  : new FreeplaySpanExporter(mode === 'no-key' ? {} : withKey);
 const other = sdk.createInMemoryExporter();
 const provider = sdk.createTracerProvider({
   resource: RESOURCE,
   spanProcessors: [
     sdk.createProcessor('simple', other),
-    sdk.createProcessor(mode === 'simple' ? 'simple' : 'batch', exporter),
+    isProcessor ? freeplay : sdk.createProcessor(mode === 'simple' ? 'simple' : 'batch', freeplay),
   ],
   idGenerator: countingIds(),
 });
 const loggerProvider = sdk.createLoggerProvider({
   resource: RESOURCE,
-  processor: exporter.logRecordProcessor,
+  processor: freeplay.logRecordProcessor,
 });
 
 const answer = mode === 'remote' ? await serveRemoteCaller() : await serve();
@@ -68,7 +72,7 @@ await server.close();
 // Warnings are emitted on the next tick.
 await new Promise((resolve) => setImmediate(resolve));
 console.log(
-  JSON.stringify({ answer, posted: server.posted(), otherSpans, warnings, ledger: exporter.ledger() }),
+  JSON.stringify({ answer, posted: server.posted(), otherSpans, warnings, ledger: freeplay.ledger() }),
 );
 
 /** The application: a request, an agent in it, calls and a tool in that, and a lone call in a trace of its own. */
