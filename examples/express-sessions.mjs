@@ -1,19 +1,15 @@
 /**
- * Sessions of a web service: whoever asks names the conversation in a header, and every model call made for the request is in it,
- * however deep. With Express, the same in a middleware:
- *
- *     app.use((request, response, next) =>
- *       withFreeplayContext({ sessionId: request.get('x-session-id') }, () => next()));
- *
- * Here it is plain `node:http`, and the span of the request is made by hand; with `@opentelemetry/instrumentation-http` it is there.
+ * Sessions of an Express app: whoever asks names the conversation in a header, and every model call made for the request is in it,
+ * however deep. One middleware does it. The span of the request is made by hand here; with `@opentelemetry/instrumentation-http` it is
+ * there.
  *
  *     node examples/express-sessions.mjs
  */
-import { createServer } from 'node:http';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { SpanKind, trace } from '@opentelemetry/api';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { generateText } from 'ai';
+import express from 'express';
 import { FreeplaySpanProcessor, withFreeplayContext } from 'opentelemetry-exporter-freeplay';
 import { startModelServer } from './demo/model-server.mjs';
 import { reportProblems, runExample } from './support.mjs';
@@ -39,31 +35,35 @@ await runExample('Sessions from a header', async (onRecord) => {
     return text;
   };
 
-  const server = createServer((request, response) => {
-    const { headers } = request;
+  const app = express();
+  app.use(express.text());
+  app.use((request, response, next) => {
     const facts = {
-      sessionId: headers['x-session-id']?.toString(),
-      userId: headers['x-user-id']?.toString(),
-      metadata: { route: 'POST /ask' },
+      sessionId: request.get('x-session-id'),
+      userId: request.get('x-user-id'),
+      metadata: { route: `${request.method} ${request.path}` },
     };
-    withFreeplayContext(facts, (handle) =>
-      trace.getTracer('web').startActiveSpan('POST /ask', { kind: SpanKind.SERVER }, async (span) => {
-        const chunks = [];
-        for await (const chunk of request) chunks.push(chunk);
-        const text = await answer(Buffer.concat(chunks).toString('utf8'));
-        span.end();
-        // The ids of the calls made here: the page sends one back with the user's thumb.
-        response.writeHead(200, { 'content-type': 'application/json' });
-        response.end(JSON.stringify({ text, completions: handle.completions() }));
-      }),
-    );
+    withFreeplayContext(facts, (handle) => {
+      response.locals.freeplay = handle;
+      next();
+    });
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+  app.post('/ask', (request, response) =>
+    trace.getTracer('web').startActiveSpan('POST /ask', { kind: SpanKind.SERVER }, async (span) => {
+      const text = await answer(request.body);
+      span.end();
+      // The ids of the calls made here: the page sends one back with the user's thumb.
+      response.json({ text, completions: response.locals.freeplay.completions() });
+    }),
+  );
+  const server = await new Promise((resolve) => {
+    const listening = app.listen(0, '127.0.0.1', () => resolve(listening));
+  });
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
 
   /** @param {string} session @param {string} user @param {string} body */
   const ask = async (session, user, body) => {
-    const headers = { 'x-session-id': session, 'x-user-id': user };
+    const headers = { 'x-session-id': session, 'x-user-id': user, 'content-type': 'text/plain' };
     const reply = await fetch(`http://127.0.0.1:${port}/ask`, { method: 'POST', headers, body });
     return /** @type {Promise<{ text: string, completions: { completionId: string }[] }>} */ (reply.json());
   };

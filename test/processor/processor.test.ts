@@ -1,7 +1,12 @@
 import { context, propagation, ROOT_CONTEXT, SpanStatusCode, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { W3CBaggagePropagator } from '@opentelemetry/core';
-import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
+import {
+  InMemorySpanExporter,
+  NodeTracerProvider,
+  SamplingDecision,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   completionIdOf,
@@ -343,6 +348,30 @@ describe('withFreeplayContext', () => {
       await processor.forceFlush();
       expect(records[0]?.sessionId).toBe(session ?? traceIdOf(span.spanContext().traceId));
     }
+  });
+});
+
+describe('sampling', () => {
+  it.each([
+    [false, 0],
+    [true, 1],
+  ])('of spans that are recorded but not sampled: includeUnsampled %s gives %i records', async (includeUnsampled, count) => {
+    const posts: Post[] = [];
+    const processor = new FreeplaySpanProcessor({
+      apiKey: 'k',
+      projectId: PROJECT,
+      dispatcher: acceptingDispatcher(posts),
+      includeUnsampled,
+    });
+    onTestFinished(() => processor.shutdown());
+    const sampler = {
+      shouldSample: () => ({ decision: SamplingDecision.RECORD }),
+      toString: () => 'record only',
+    };
+    const tracer = new NodeTracerProvider({ sampler, spanProcessors: [processor] }).getTracer('app');
+    tracer.startSpan('chat', { attributes: CHAT }).end();
+    await processor.forceFlush();
+    expect(posts).toHaveLength(count);
   });
 });
 
