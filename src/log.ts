@@ -19,6 +19,7 @@ export type WarningCode =
   | 'FREEPLAY_OTEL_PROXY'
   | 'FREEPLAY_OTEL_NO_CONTENT'
   | 'FREEPLAY_OTEL_TWICE'
+  | 'FREEPLAY_OTEL_OVERFLOW'
   | 'FREEPLAY_OTEL_INTERNAL';
 
 export interface Log {

@@ -31,6 +31,12 @@ export interface RecordPipeline {
   /** Appends the reply of a span that was recorded before it ended; `undefined` if it has none. */
   buildUpdate(read: ReadSpan): FreeplayRecord | undefined;
   countSpans(seen: number, plans: readonly RecordPlan[]): void;
+  /**
+   * Says where state had to be given up early: records still go out, but some lose an ancestor that would have been known.
+   *
+   * @param forgottenSpans running spans that were given up, in all
+   */
+  warnOfOverflow(forgottenSpans?: number): void;
   /** Caught and counted: the host application is never told by an exception. */
   internalFailure(): void;
   ledger(): Ledger;
@@ -56,6 +62,8 @@ export function createRecordPipeline(
 
   const internalFailure = (): void =>
     log.warn('FREEPLAY_OTEL_INTERNAL', 'an internal error was caught; the app is not affected');
+
+  let overflow = 0;
 
   function dropMalformed(): undefined {
     book.addCreated();
@@ -100,6 +108,15 @@ export function createRecordPipeline(
     buildUpdate: (read) => converter.buildUpdate(read),
     countSpans(seen, plans) {
       book.addSpans(seen, new Set(plans.flatMap((plan) => plan.span?.spanId ?? [])).size);
+    },
+    warnOfOverflow(forgottenSpans = 0) {
+      const given = lineage.stats().evictedTraces + forgottenSpans;
+      if (given === overflow) return;
+      overflow = given;
+      log.warn(
+        'FREEPLAY_OTEL_OVERFLOW',
+        `more spans or traces than can be remembered: ${forgottenSpans} running spans and ${given - forgottenSpans} traces were given up early, in all. Their records go out with what is known`,
+      );
     },
     internalFailure,
     ledger: () => outbox?.ledger() ?? book.read(undefined),

@@ -114,6 +114,7 @@ export class FreeplaySpanExporter {
     const batch = spans.flatMap((span) => this.#pipeline.read(span) ?? []);
     const plans = [...lineage.settle(now - TRACE_IDLE_MILLIS), ...lineage.resolve(batch, false, now)];
     this.#pipeline.countSpans(spans.length, plans);
+    this.#pipeline.warnOfOverflow();
     const records = this.#pipeline.build(plans);
     return records.length === 0 || outbox.send(records, ROOM_WAIT_MILLIS);
   }

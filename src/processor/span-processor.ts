@@ -251,6 +251,7 @@ export class FreeplaySpanProcessor {
     }
     const plans = this.#pipeline.lineage.resolve(batch, true, performance.now());
     this.#pipeline.countSpans(ended.length, plans);
+    this.#pipeline.warnOfOverflow(this.#live.forgotten);
     for (const plan of plans) if (plan.role === 'double') forgetDouble(plan, contexts);
     this.#send(this.#pipeline.build(plans));
   }

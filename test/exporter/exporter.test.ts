@@ -592,3 +592,19 @@ describe.each([
     expectBalanced(exporter.ledger());
   });
 });
+
+describe('overflow', () => {
+  it('of remembered traces is said, with its total, and costs no record', async () => {
+    const api = await startApi();
+    const exporter = createExporter({ baseUrl: api.origin });
+    const many = Array.from({ length: 2_100 }, (_, i) => {
+      const traceId = (i + 1).toString(16).padStart(32, '0');
+      return { ...chat(1), spanContext: () => ({ traceId, spanId: '00f067aa0ba902b7', traceFlags: 1 }) };
+    });
+    for (let i = 0; i < many.length; i += 300) {
+      await new Promise((resolve) => exporter.export(many.slice(i, i + 300), resolve));
+    }
+    expect(warnings('FREEPLAY_OTEL_OVERFLOW').length).toBeGreaterThan(0);
+    expect(exporter.ledger().records).toMatchObject({ created: 2_100, delivered: 2_100 });
+  });
+});
