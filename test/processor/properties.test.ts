@@ -194,7 +194,7 @@ describe('any trace, as it happens', () => {
 
   it('converted piece by piece as time passes: the records of the whole trace, where second reports are in time', async () => {
     const structure = (records: readonly FreeplayRecord[]): string[] =>
-      records.map(({ id, kind }) => `${kind} ${id}`).sort();
+      records.map(({ id, kind, body }) => `${kind} ${id} < ${body.parent_id}`).sort();
     await fc.assert(
       fc.asyncProperty(arbitraryPlay({ cuts: 'waits', unended: false }), async (one) => {
         const { records, ended } = await play(one);

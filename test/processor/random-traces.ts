@@ -92,15 +92,15 @@ export function arbitraryPlay({ cuts, unended, severalRoots = false }: PlayOptio
 
 type DrawnWork = typeof work extends fc.Arbitrary<infer T> ? T : never;
 
-/** In one process: a caller in another one that is in hand after all has a record more while it runs. */
+/** What a span is, it says when it starts: what a running ancestor keeps to itself nobody can know. */
 function saidAtOnce(one: DrawnWork): DrawnWork {
-  return { ...one, late: false, place: one.place === 'remote' ? 'here' : one.place };
+  return { ...one, late: false };
 }
 
 function withOneRoot(works: readonly DrawnWork[]): DrawnWork[] {
   return works.map((one, n) => {
-    // Two reports beside each other would be two roots; and a root that is a second report is the group, whatever its stamp says.
-    if (n === 0 && (one.work === 'beside' || one.work === 'nested')) return { ...one, work: 'http' };
+    // Two reports beside each other would be two roots.
+    if (n === 0 && one.work === 'beside') return { ...one, work: 'http' };
     if (n === 0) return one;
     return one.parent === undefined ? { ...one, parent: 0 } : one;
   });
