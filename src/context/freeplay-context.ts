@@ -5,6 +5,7 @@
 import { type Context, context, createContextKey, propagation, trace } from '@opentelemetry/api';
 import type { Scalar, Surroundings } from '../completion/completion.ts';
 import type { JsonValue } from '../json/json-text.ts';
+import { stampOf } from '../processor/stamps.ts';
 
 export interface FreeplayContext {
   /** Any string; a v4 UUID is used as it is. Wins over every other source of a session. */
@@ -115,8 +116,7 @@ function enclosingRecord(entered: Context): string | undefined {
   const { attributes } = (trace.getSpan(entered) ?? {}) as {
     attributes?: { readonly [key: string]: unknown };
   };
-  const id = attributes?.['freeplay.trace.id'] ?? attributes?.['freeplay.completion.id'];
-  return typeof id === 'string' ? id : undefined;
+  return stampOf(attributes);
 }
 
 /** The facts of the context a span starts in, if there are any. */

@@ -64,6 +64,19 @@ export function createRecordPipeline(
     log.warn('FREEPLAY_OTEL_INTERNAL', 'an internal error was caught; the app is not affected');
 
   let overflow = 0;
+  let toldFailures = 0;
+
+  /** A dialect that threw, or a hook of the user's (filter, session): the span went on without its word. */
+  function warnOfFailures(): void {
+    const { dialect, hook } = converter.failures;
+    if (dialect + hook === toldFailures) return;
+    toldFailures = dialect + hook;
+    log.warn(
+      'FREEPLAY_OTEL_INTERNAL',
+      `a dialect threw ${dialect} times, filter or session ${hook} times, in all; what they would have said is missing`,
+      'conversion',
+    );
+  }
 
   function dropMalformed(): undefined {
     book.addCreated();
@@ -82,7 +95,10 @@ export function createRecordPipeline(
         const data = fromSdkSpan(span);
         if (!data) return dropMalformed();
         const wanted = data.sampled || includeUnsampled;
-        return wanted ? converter.read(data, logs.take(data.traceId, data.spanId)) : undefined;
+        if (!wanted) return undefined;
+        const read = converter.read(data, logs.take(data.traceId, data.spanId));
+        warnOfFailures();
+        return read;
       } catch {
         internalFailure();
         return undefined;

@@ -19,6 +19,7 @@ import { readSurroundings } from '../readers/surroundings.ts';
 import { completionIdOf } from '../record/ids.ts';
 import type { FreeplayRecord } from '../record/record.ts';
 import type { SdkSpan } from '../span/from-sdk.ts';
+import type { Attributes } from '../span/span-data.ts';
 import { createLiveSpans, type LiveSpan, type LiveSpans } from './live-spans.ts';
 import {
   createPendingTraces,
@@ -26,7 +27,7 @@ import {
   type PendingTraces,
   waitingForReports,
 } from './pending-traces.ts';
-import { stampSpan } from './stamps.ts';
+import { stampOf, stampSpan } from './stamps.ts';
 
 /** Traces are forgotten after so long without a span, unless one of theirs still runs. */
 const TRACE_IDLE_MILLIS = 1_800_000;
@@ -154,7 +155,7 @@ export class FreeplaySpanProcessor {
   }
 
   #stamp(span: SdkSpan): void {
-    if (!this.#config.stampSpans || hasStamp(span)) return;
+    if (!this.#config.stampSpans || stampOf(span.attributes as Attributes) !== undefined) return;
     const read = this.#pipeline.peek(span);
     if (!read?.reading || !(read.span.sampled || this.#config.includeUnsampled)) return;
     const { operation } = read.reading;
@@ -309,12 +310,6 @@ export class FreeplaySpanProcessor {
     });
     await this.#pipeline.shutdown(config.shutdownTimeoutMillis);
   }
-}
-
-function hasStamp(span: SdkSpan): boolean {
-  return Object.keys(span.attributes).some(
-    (key) => key === 'freeplay.completion.id' || key === 'freeplay.trace.id',
-  );
 }
 
 /** What the context said when the span started wins over its attributes; baggage comes last. */

@@ -3,9 +3,15 @@ import type { Operation } from '../completion/completion.ts';
 import { spanRecordId, traceIdOf } from '../record/ids.ts';
 import type { SpanData } from '../span/span-data.ts';
 
-export const STAMP_COMPLETION = 'freeplay.completion.id';
-export const STAMP_TRACE = 'freeplay.trace.id';
-export const STAMP_URL = 'freeplay.url';
+const STAMP_COMPLETION = 'freeplay.completion.id';
+const STAMP_TRACE = 'freeplay.trace.id';
+const STAMP_URL = 'freeplay.url';
+
+/** The id that was stamped on a span, if one was. */
+export function stampOf(attributes: { readonly [key: string]: unknown } | undefined): string | undefined {
+  const id = attributes?.[STAMP_TRACE] ?? attributes?.[STAMP_COMPLETION];
+  return typeof id === 'string' ? id : undefined;
+}
 
 /** A span that still takes attributes. */
 interface Writable {

@@ -2,10 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'tsdown';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+import { buildPackage, ROOT } from '../support/build-package.ts';
 
 export interface BuiltCli {
   readonly main: string;
@@ -17,20 +14,7 @@ export async function buildCli(): Promise<BuiltCli> {
   const cache = join(ROOT, 'node_modules', '.cache');
   await mkdir(cache, { recursive: true });
   const outDir = mkdtempSync(join(cache, 'cli-test-'));
-  await build({
-    cwd: ROOT,
-    config: false,
-    entry: ['src/cli/main.ts'],
-    root: 'src',
-    outDir,
-    platform: 'node',
-    target: 'node20.18',
-    format: ['esm'],
-    unbundle: true,
-    fixedExtension: true,
-    dts: false,
-    logLevel: 'silent',
-  });
+  await buildPackage(['src/cli/main.ts'], outDir);
   return {
     main: join(outDir, 'cli', 'main.mjs'),
     remove: () => rmSync(outDir, { recursive: true, force: true }),

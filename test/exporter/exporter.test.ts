@@ -608,3 +608,20 @@ describe('overflow', () => {
     expect(exporter.ledger().records).toMatchObject({ created: 2_100, delivered: 2_100 });
   });
 });
+
+describe('a dialect that throws', () => {
+  it('is told of, and costs the app nothing', async () => {
+    const api = await startApi();
+    const broken = {
+      name: 'broken',
+      detect: () => true,
+      read: () => {
+        throw new Error('bug');
+      },
+    };
+    const exporter = createExporter({ baseUrl: api.origin, dialects: [broken] });
+    const code = await new Promise((resolve) => exporter.export([chat(1)], (result) => resolve(result.code)));
+    expect(code).toBe(0);
+    expect(String(warnings('FREEPLAY_OTEL_INTERNAL')[0])).toContain('a dialect threw 1 times');
+  });
+});

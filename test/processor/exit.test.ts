@@ -1,12 +1,10 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'tsdown';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startServer } from '../delivery/support.ts';
+import { buildPackage, ROOT } from '../support/build-package.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const COUNT = 20;
 
 let folder: string;
@@ -16,20 +14,7 @@ beforeAll(async () => {
   const cache = join(ROOT, 'node_modules', '.cache');
   mkdirSync(cache, { recursive: true });
   folder = mkdtempSync(join(cache, 'exit-test-'));
-  await build({
-    cwd: ROOT,
-    config: false,
-    entry: ['src/index.ts'],
-    root: 'src',
-    outDir: join(folder, 'dist'),
-    platform: 'node',
-    target: 'node20.18',
-    format: ['esm'],
-    unbundle: true,
-    fixedExtension: true,
-    dts: false,
-    logLevel: 'silent',
-  });
+  await buildPackage(['src/index.ts'], join(folder, 'dist'));
   app = join(folder, 'app.mjs');
   // An app that neither flushes nor shuts down.
   writeFileSync(

@@ -2,11 +2,9 @@
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'tsdown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildPackage, ROOT } from '../support/build-package.ts';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const RUN_TIMEOUT_MILLIS = 30_000;
 
 let project: string;
@@ -19,20 +17,7 @@ beforeAll(async () => {
   cpSync(join(ROOT, 'package.json'), join(project, 'package.json'));
   cpSync(join(ROOT, 'examples'), join(project, 'examples'), { recursive: true });
   cpSync(join(ROOT, 'test', 'processor', 'live'), join(project, 'live'), { recursive: true });
-  await build({
-    cwd: ROOT,
-    config: false,
-    entry: ['src/index.ts', 'src/cli/main.ts'],
-    root: 'src',
-    outDir: join(project, 'dist'),
-    platform: 'node',
-    target: 'node20.18',
-    format: ['esm'],
-    unbundle: true,
-    fixedExtension: true,
-    dts: false,
-    logLevel: 'silent',
-  });
+  await buildPackage(['src/index.ts', 'src/cli/main.ts'], join(project, 'dist'));
 }, 60_000);
 
 afterAll(() => rmSync(project, { recursive: true, force: true }));
