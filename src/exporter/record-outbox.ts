@@ -5,7 +5,7 @@ import type { Outcome } from '../delivery/outcome.ts';
 import type { DeliveryItem } from '../delivery/sender.ts';
 import type { Dispatcher } from '../delivery/transport.ts';
 import type { Log } from '../log.ts';
-import type { FreeplayRecord } from '../record/record.ts';
+import type { OutgoingRecord } from '../record/record.ts';
 import { shrinkBody } from '../record/shrink.ts';
 import { VERSION } from '../version.ts';
 import type { Ledger, LedgerBook } from './ledger.ts';
@@ -18,19 +18,14 @@ export interface RecordOutbox {
    * @param waitMillis how long a record may wait for room
    * @returns true if no record of these was lost or rejected so far; resolves when each is delivered, rejected or in retry
    */
-  send(records: readonly FreeplayRecord[], waitMillis: number): Promise<boolean>;
+  send(records: readonly OutgoingRecord[], waitMillis: number): Promise<boolean>;
   /** Resolves when everything in hand is settled or waits behind a closed gate; at most the time. */
   flush(timeoutMillis: number): Promise<void>;
   shutdown(timeoutMillis: number): Promise<void>;
   ledger(): Ledger;
 }
 
-export function createRecordOutbox(
-  config: Config,
-  projectId: string,
-  book: LedgerBook,
-  log: Log,
-): RecordOutbox {
+export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): RecordOutbox {
   const delivery: Delivery = createDelivery({
     baseUrl: config.baseUrl,
     apiKey: () => config.apiKey?.reveal() ?? '',
@@ -46,10 +41,10 @@ export function createRecordOutbox(
   });
   const waiting = { records: 0, bytes: 0 };
 
-  function drop(record: FreeplayRecord, reason: string): false {
+  function drop(record: OutgoingRecord, reason: string): false {
     const total = book.addDropped(reason);
     log.warn('FREEPLAY_OTEL_LOSS', `a record was lost (${reason}), ${total} in all`, reason);
-    tell(() => config.onDrop?.(record, reason));
+    tell(() => config.onDrop?.(record.record(), reason));
     return false;
   }
 
@@ -66,17 +61,20 @@ export function createRecordOutbox(
     }
   }
 
-  function settle(record: FreeplayRecord, outcome: Outcome): boolean {
+  function settle(record: OutgoingRecord, outcome: Outcome): boolean {
     if (outcome.kind === 'delivered') return true;
     tell(() =>
-      config.onDrop?.(record, outcome.kind === 'rejected' ? `rejected: ${outcome.message}` : outcome.reason),
+      config.onDrop?.(
+        record.record(),
+        outcome.kind === 'rejected' ? `rejected: ${outcome.message}` : outcome.reason,
+      ),
     );
     return false;
   }
 
   /** Whether the record is well as far as is known once its first attempt has been judged. */
-  async function sendOne(record: FreeplayRecord, deadline: number): Promise<boolean> {
-    const item = toItem(record, projectId);
+  async function sendOne(record: OutgoingRecord, deadline: number): Promise<boolean> {
+    const item = toItem(record);
     const offered = delivery.offer(item) ?? (await offerWhenThereIsRoom(item, deadline));
     if (!offered) return drop(record, 'queue_full');
     const outcome = offered.outcome.then((final) => settle(record, final));
@@ -103,7 +101,7 @@ export function createRecordOutbox(
     }
   }
 
-  async function sendAll(records: readonly FreeplayRecord[], waitMillis: number): Promise<boolean> {
+  async function sendAll(records: readonly OutgoingRecord[], waitMillis: number): Promise<boolean> {
     const deadline = performance.now() + waitMillis;
     const all = await Promise.all(records.map((record) => sendOne(record, deadline)));
     return all.every((well) => well);
@@ -114,7 +112,7 @@ export function createRecordOutbox(
       for (const record of records) {
         book.addCreated();
         hintAtCapture(record, log);
-        tell(() => config.onRecord?.(record));
+        if (config.onRecord) tell(() => config.onRecord?.(record.record()));
       }
       return sendAll(records, waitMillis);
     },
@@ -129,18 +127,18 @@ function settledOr<T>(promise: Promise<T>, fallback: T): Promise<T> {
   return Promise.race([promise, Promise.resolve().then(() => Promise.resolve(fallback))]);
 }
 
-function toItem(record: FreeplayRecord, projectId: string): DeliveryItem {
-  const text = JSON.stringify(record.body);
+function toItem(record: OutgoingRecord): DeliveryItem {
+  const { id, kind, projectId, path, bytes } = record;
   return {
-    id: record.id,
-    kind: record.kind,
-    projectId: /^\/v2\/projects\/([^/]+)\//.exec(record.path)?.[1] ?? projectId,
-    path: record.path,
-    bytes: Buffer.byteLength(text),
-    body: () => text,
+    id,
+    kind,
+    projectId,
+    path,
+    bytes,
+    body: () => record.text(),
     shrink: (maxBytes) => {
-      const smaller = JSON.stringify(shrinkBody(record.body, maxBytes).body);
-      return smaller.length < text.length ? smaller : undefined;
+      const shrunk = shrinkBody(record.record().body, maxBytes);
+      return shrunk.cut.length === 0 ? undefined : JSON.stringify(shrunk.body);
     },
   };
 }

@@ -4,7 +4,8 @@ import { createConverter, wantedRecords } from '../convert.ts';
 import { createLineage, type Lineage, type LineageOptions } from '../lineage/lineage.ts';
 import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
 import { createLog, type Log } from '../log.ts';
-import type { FreeplayRecord } from '../record/record.ts';
+import { toOutgoing } from '../record/outgoing.ts';
+import type { OutgoingRecord } from '../record/record.ts';
 import { fromSdkSpan, type SdkSpan } from '../span/from-sdk.ts';
 import { createLedgerBook, type Ledger } from './ledger.ts';
 import { createLogBuffer } from './log-buffer.ts';
@@ -27,9 +28,9 @@ export interface RecordPipeline {
   /** A span that still runs, as far as it has come; its log events stay where they are. */
   peek(span: SdkSpan): ReadSpan | undefined;
   /** One record that cannot be built costs no other. */
-  build(plans: readonly RecordPlan[]): readonly FreeplayRecord[];
+  build(plans: readonly RecordPlan[]): readonly OutgoingRecord[];
   /** Appends the reply of a span that was recorded before it ended; `undefined` if it has none. */
-  buildUpdate(read: ReadSpan): FreeplayRecord | undefined;
+  buildUpdate(read: ReadSpan): OutgoingRecord | undefined;
   countSpans(seen: number, plans: readonly RecordPlan[]): void;
   /**
    * Says where state had to be given up early: records still go out, but some lose an ancestor that would have been known.
@@ -56,9 +57,7 @@ export function createRecordPipeline(
   const converter = createConverter(config);
   const lineage = createLineage({ wants: wantedRecords(config.records), ...lineageOptions });
   const logs = createLogBuffer({ now: () => performance.now() });
-  const outbox = hasAddress(config, log)
-    ? createRecordOutbox(config, config.projectId, book, log)
-    : undefined;
+  const outbox = hasAddress(config, log) ? createRecordOutbox(config, book, log) : undefined;
 
   const internalFailure = (): void =>
     log.warn('FREEPLAY_OTEL_INTERNAL', 'an internal error was caught; the app is not affected');
@@ -109,10 +108,10 @@ export function createRecordPipeline(
       return data && converter.read(data, []);
     },
     build(plans) {
-      const records: FreeplayRecord[] = [];
+      const records: OutgoingRecord[] = [];
       for (const plan of plans) {
         try {
-          records.push(converter.build(plan));
+          records.push(toOutgoing(converter.build(plan)));
         } catch {
           book.addCreated();
           book.addDropped('conversion');
@@ -121,7 +120,10 @@ export function createRecordPipeline(
       }
       return records;
     },
-    buildUpdate: (read) => converter.buildUpdate(read),
+    buildUpdate(read) {
+      const update = converter.buildUpdate(read);
+      return update && toOutgoing(update);
+    },
     countSpans(seen, plans) {
       book.addSpans(seen, new Set(plans.flatMap((plan) => plan.span?.spanId ?? [])).size);
     },

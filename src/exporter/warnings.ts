@@ -1,7 +1,7 @@
 /** What delivery reports → what a person is told: each kind at most once a minute, with totals, never with content or key. */
 import type { DeliveryEvent } from '../delivery/events.ts';
 import type { Log } from '../log.ts';
-import type { FreeplayRecord } from '../record/record.ts';
+import type { OutgoingRecord } from '../record/record.ts';
 
 export function warnOf(event: DeliveryEvent, log: Log): void {
   switch (event.kind) {
@@ -69,8 +69,9 @@ function statusText(status: number | undefined): string {
 const NO_CONTENT = 'message content: turn it on with ';
 
 /** One hint for each instrumentation whose content capture is off. */
-export function hintAtCapture(record: FreeplayRecord, log: Log): void {
-  if (record.kind !== 'completion') return;
+export function hintAtCapture(outgoing: OutgoingRecord, log: Log): void {
+  if (outgoing.kind !== 'completion') return;
+  const record = outgoing.record();
   const missing = record.receipt.missing.find((text) => text.startsWith(NO_CONTENT));
   if (missing === undefined) return;
   const scope = record.receipt.scope.name || record.receipt.dialect;

@@ -17,7 +17,7 @@ import { inheritSurroundings } from '../lineage/inherit.ts';
 import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
 import { readSurroundings } from '../readers/surroundings.ts';
 import { completionIdOf } from '../record/ids.ts';
-import type { FreeplayRecord } from '../record/record.ts';
+import type { OutgoingRecord } from '../record/record.ts';
 import type { SdkSpan } from '../span/from-sdk.ts';
 import type { Attributes } from '../span/span-data.ts';
 import { createLiveSpans, type LiveSpan, type LiveSpans } from './live-spans.ts';
@@ -257,7 +257,7 @@ export class FreeplaySpanProcessor {
     this.#send(this.#pipeline.build(plans));
   }
 
-  #send(records: readonly FreeplayRecord[]): void {
+  #send(records: readonly OutgoingRecord[]): void {
     // No waiting for room: the newest is dropped, counted and reported.
     if (records.length > 0) void this.#pipeline.outbox?.send(records, 0);
   }

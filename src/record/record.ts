@@ -36,3 +36,13 @@ export interface FreeplayRecord {
   readonly body: RecordBody;
   readonly receipt: Receipt;
 }
+
+/** A record on its way out: what delivery has to know now, and the rest when it is asked for, so that a queue holds no second copy. */
+export interface OutgoingRecord extends Pick<FreeplayRecord, 'kind' | 'id' | 'sessionId' | 'path'> {
+  readonly projectId: string;
+  /** About the size of the text in UTF-8 bytes, for the bounds of queues. */
+  readonly bytes: number;
+  /** The JSON that is posted: `JSON.stringify(record().body)`, byte for byte. Throws only for a bug. */
+  text(): string;
+  record(): FreeplayRecord;
+}
