@@ -10,6 +10,7 @@ import { buildRecord, type RecordOptions } from './record/build-record.ts';
 import { buildUpdate } from './record/build-update.ts';
 import { mediaPlaceholder } from './record/policy.ts';
 import type { FreeplayRecord } from './record/record.ts';
+import { whileReading } from './span/shape.ts';
 import type { LogData, SpanData } from './span/span-data.ts';
 
 export type ConvertConfig = Pick<
@@ -65,8 +66,15 @@ export function createConverter(config: ConvertConfig): Converter {
   };
 
   function read(span: SpanData, logs: readonly LogData[]): ReadSpan {
+    return whileReading(span.attributes, () => readOnce(span, logs));
+  }
+
+  function readOnce(span: SpanData, logs: readonly LogData[]): ReadSpan {
     const opinion = config.filter && guarded(() => config.filter?.(span));
-    if (opinion === false) return { span, dialect: 'plain', reading: undefined };
+    if (opinion === false) {
+      const surroundings = guarded(() => readSurroundings(span.attributes));
+      return { span, dialect: 'plain', reading: undefined, surroundings };
+    }
     let dialect: Dialect | undefined;
     let reading: Reading | undefined;
     try {
@@ -78,15 +86,13 @@ export function createConverter(config: ConvertConfig): Converter {
       if (!isReadable(span))
         return { span: { ...span, attributes: {}, events: [] }, dialect: 'plain', reading: undefined };
     }
+    let surroundings = reading?.surroundings ?? readSurroundings(span.attributes);
     const session = config.session && guarded(() => config.session?.(span));
     if (typeof session === 'string' && session !== '') {
-      const surroundings = {
-        ...(reading?.surroundings ?? readSurroundings(span.attributes)),
-        session: { value: session, rank: 2 },
-      };
+      surroundings = { ...surroundings, session: { value: session, rank: 2 } };
       reading = { ...(reading ?? { operation: 'other' }), surroundings };
     }
-    return { span, dialect: dialect?.name ?? 'plain', reading };
+    return { span, dialect: dialect?.name ?? 'plain', reading, surroundings };
   }
 
   return {

@@ -1,4 +1,6 @@
-import type { SpanData } from '../span/span-data.ts';
+import { pickString } from '../span/attributes.ts';
+import { ofKeys, presentKeys } from '../span/shape.ts';
+import type { Attributes, SpanData } from '../span/span-data.ts';
 import { anthropicSdk } from './anthropic-sdk.ts';
 import { awsSdk } from './aws-sdk.ts';
 import { claudeCode } from './claude-code.ts';
@@ -51,5 +53,65 @@ export const DIALECTS: readonly Dialect[] = [
 ];
 
 export function findDialect(span: SpanData, dialects: readonly Dialect[] = DIALECTS): Dialect | undefined {
-  return dialects.find((dialect) => dialect.detect(span));
+  if (dialects !== DIALECTS || !isToldByKeys(span)) return dialects.find((dialect) => dialect.detect(span));
+  const { name, version } = span.scope;
+  const known = ofKeys(span.attributes, verdictsOf);
+  const scope = version === undefined ? name : `${name}\n${version}`;
+  let verdict = known.byScope.get(scope);
+  if (verdict === undefined) {
+    const probe: SpanData = { ...ANY_SPAN, scope: span.scope, attributes: known.probe };
+    verdict = DIALECTS.find((dialect) => dialect.detect(probe)) ?? NO_DIALECT;
+    if (known.byScope.size < MAX_SCOPES) known.byScope.set(scope, verdict);
+  }
+  return verdict === NO_DIALECT ? undefined : (verdict as Dialect);
+}
+
+/** Attributes whose values, and not only their presence, tell built-in dialects apart. */
+export const TELLING_VALUES: readonly string[] = [
+  'ai.operationId',
+  'operation.name',
+  'sentry.op',
+  'sentry.origin',
+  'span.type',
+  'logfire.span_type',
+];
+const SYSTEM_KEYS = ['gen_ai.system', 'gen_ai.provider.name'] as const;
+
+/** Whether scope and attribute keys alone decide whose span it is. */
+function isToldByKeys({ name, events, attributes }: SpanData): boolean {
+  return (
+    events.length === 0 &&
+    !name.startsWith('claude_code.') &&
+    presentKeys(attributes, TELLING_VALUES).length === 0 &&
+    pickString(attributes, SYSTEM_KEYS) !== 'strands-agents'
+  );
+}
+
+const NO_DIALECT = 'none';
+const MAX_SCOPES = 256;
+const ANY_SPAN: SpanData = {
+  traceId: '',
+  spanId: '',
+  parentSpanId: undefined,
+  parentIsRemote: false,
+  sampled: true,
+  name: '',
+  startTime: [0, 0],
+  endTime: [0, 0],
+  statusCode: 0,
+  statusMessage: undefined,
+  attributes: {},
+  events: [],
+  scope: { name: '', version: undefined },
+  resource: {},
+  droppedAttributesCount: 0,
+  droppedEventsCount: 0,
+};
+
+/** Whose spans with these keys are, scope by scope, as they turn up. */
+function verdictsOf(keys: readonly string[]): {
+  readonly byScope: Map<string, Dialect | typeof NO_DIALECT>;
+  readonly probe: Attributes;
+} {
+  return { byScope: new Map(), probe: Object.fromEntries(keys.map((key) => [key, 'any'])) };
 }

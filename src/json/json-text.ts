@@ -33,11 +33,14 @@ export class JsonText {
   readonly source: string;
   readonly start: number;
   readonly end: number;
+  /** It is, letter by letter, what `JSON.stringify` would make of its value: whoever writes it may copy it. */
+  readonly canonical: boolean;
 
-  constructor(source: string, start: number = 0, end: number = source.length) {
+  constructor(source: string, start: number = 0, end: number = source.length, canonical: boolean = false) {
     this.source = source;
     this.start = start;
     this.end = end;
+    this.canonical = canonical;
   }
 
   /** The JSON text itself. */
@@ -132,6 +135,11 @@ export function textMember(object: JsonObject | undefined, ...keys: readonly str
     }
   }
   return undefined;
+}
+
+/** A text as a JSON string literal. */
+export function writeText(text: Text): string {
+  return text instanceof JsonText && text.canonical ? text.json : JSON.stringify(asText(text) ?? '');
 }
 
 /** Whether the text is empty, without unescaping it. */

@@ -27,10 +27,72 @@ export interface CallReport {
   readonly models: readonly string[];
   /** A summary of the call by the scope that reports it below as well. */
   readonly summary: boolean;
+  /** Keeps what is compared and lets the messages go: for reports that are remembered. */
+  letGo?(): void;
 }
 
 /** Longer texts are compared by their beginning and length. */
 const MAX_COMPARED = 65_536;
+
+/** What is compared, worked out when something is compared with it, which for most calls is never. */
+class LazyReport implements CallReport {
+  readonly spanId: string;
+  readonly scope: string;
+  readonly start: HrTime;
+  readonly end: HrTime;
+  readonly responseId: string | undefined;
+  readonly summary: boolean;
+  #reading: Reading | undefined;
+  #words: Words | undefined;
+
+  constructor(spanId: string, scope: string, start: HrTime, end: HrTime, reading: Reading) {
+    this.spanId = spanId;
+    this.scope = scope;
+    this.start = start;
+    this.end = end;
+    this.responseId = reading.responseId;
+    this.summary = reading.yields !== undefined;
+    this.#reading = reading;
+  }
+
+  get #said(): Words {
+    this.#words ??= wordsOf(this.#reading as Reading);
+    return this.#words;
+  }
+
+  get question(): string {
+    return this.#said.question;
+  }
+
+  get replyText(): string {
+    return this.#said.replyText;
+  }
+
+  get replyCalls(): readonly string[] {
+    return this.#said.replyCalls;
+  }
+
+  get replyArguments(): string {
+    return this.#said.replyArguments;
+  }
+
+  get tokens(): string {
+    return this.#said.tokens;
+  }
+
+  get failure(): string | undefined {
+    return this.#said.failure;
+  }
+
+  get models(): readonly string[] {
+    return this.#said.models;
+  }
+
+  letGo(): void {
+    this.#words ??= wordsOf(this.#reading as Reading);
+    this.#reading = undefined;
+  }
+}
 
 export function reportOf(
   spanId: string,
@@ -39,16 +101,20 @@ export function reportOf(
   end: HrTime,
   reading: Reading,
 ): CallReport {
+  return new LazyReport(spanId, scope, start, end, reading);
+}
+
+type Words = Pick<
+  CallReport,
+  'question' | 'replyText' | 'replyCalls' | 'replyArguments' | 'tokens' | 'failure' | 'models'
+>;
+
+function wordsOf(reading: Reading): Words {
   const reply = reading.choices?.[0];
   const last = reading.input?.at(-1);
   const { input, output } = reading.usage ?? {};
   const calls = reply?.toolCalls ?? [];
   return {
-    spanId,
-    scope,
-    start,
-    end,
-    responseId: reading.responseId,
     question: last ? textOf(last) : '',
     replyText: reply ? textOf(reply) : '',
     replyCalls: calls.map((call) => call.name),
@@ -61,7 +127,6 @@ export function reportOf(
     models: [reading.requestModel, reading.responseModel].filter(
       (model): model is string => model !== undefined,
     ),
-    summary: reading.yields !== undefined,
   };
 }
 

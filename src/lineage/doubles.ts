@@ -38,7 +38,7 @@ export function groupDoubles(
   enclosing: (spanId: string) => string | undefined,
   work: Work = { comparisons: 0 },
 ): readonly (readonly CallReport[])[] {
-  if (reports.length < 2) return [];
+  if (reports.length < 2 || !mayRepeat(reports, enclosing)) return [];
   const sorted = [...reports].sort(byStart);
   const grouping: Grouping = {
     groups: new Map(sorted.map((report) => [report, [report]])),
@@ -49,6 +49,15 @@ export function groupDoubles(
   joinNested(sorted, grouping);
   joinSiblings(sorted, grouping);
   return [...new Set(grouping.groups.values())].filter((group) => group.length > 1);
+}
+
+/** Two spans of one scope report one call only if one lies inside the other. */
+function mayRepeat(
+  reports: readonly CallReport[],
+  enclosing: (spanId: string) => string | undefined,
+): boolean {
+  const scope = reports[0]?.scope;
+  return reports.some((report) => report.scope !== scope || enclosing(report.spanId) !== undefined);
 }
 
 function byStart(a: CallReport, b: CallReport): number {

@@ -57,7 +57,7 @@ export function fillReplies(speakers: readonly Speaker[]): void {
   for (const speaker of speakers) {
     const { reading } = speaker;
     if (reading?.operation !== 'inference' || reading.error || !reading.input) continue;
-    if (reading.choices?.some(saysAnything)) continue;
+    if (speaker.children.length === 0 || reading.choices?.some(saysAnything)) continue;
     const toolCalls = speaker.children.flatMap(callOf).sort((a, b) => (before(a.start, b.start) ? -1 : 1));
     if (toolCalls.length === 0) continue;
     const reply: Message = { role: 'assistant', parts: [], toolCalls: toolCalls.map(({ call }) => call) };

@@ -68,7 +68,10 @@ export function lend(
     tools: reading.tools?.some((tool) => tool.parameters !== undefined || tool.description !== undefined)
       ? reading.tools
       : outer?.tools,
-    parameters: mergeParameters(reading.parameters, outer?.parameters),
+    parameters:
+      reading.parameters && outer?.parameters
+        ? mergeParameters(reading.parameters, outer.parameters)
+        : (reading.parameters ?? outer?.parameters),
     outputSchema: reading.outputSchema ?? outer?.outputSchema,
     instructions: reading.instructions ?? outer?.instructions,
     sole: callsBelow === 1 ? reading : undefined,
@@ -76,12 +79,23 @@ export function lend(
   };
 }
 
+function hasAnything({ tools, parameters, outputSchema, instructions, sole, failure }: Lent): boolean {
+  return (
+    tools !== undefined ||
+    parameters !== undefined ||
+    outputSchema !== undefined ||
+    instructions !== undefined ||
+    sole !== undefined ||
+    failure !== undefined
+  );
+}
+
 /** The call with what its wrapper lent, and the names of the facts that were taken. */
 export function borrow(
   reading: Reading,
   lent: Lent | undefined,
 ): { reading: Reading; taken: readonly string[] } {
-  if (!lent) return { reading, taken: [] };
+  if (!lent || !hasAnything(lent)) return { reading, taken: [] };
   const taken: string[] = [];
   const take = <T>(name: string, own: T | undefined, other: T | undefined): T | undefined => {
     if (own !== undefined || other === undefined) return own;

@@ -5,6 +5,7 @@
  */
 import type { Operation } from '../completion/completion.ts';
 import { rememberCalls, rememberFragment } from './asked-calls.ts';
+import type { CallReport } from './call-report.ts';
 import { fillHistories, fillReplies } from './history.ts';
 import { describeDownwards, idForChildren } from './parents.ts';
 import type { ReadSpan, RecordPlan, RecordRole } from './plan.ts';
@@ -23,6 +24,8 @@ export interface LineageOptions {
   readonly wants?: (role: RecordRole, operation: Operation | undefined) => boolean;
   /** A span that still runs, with what it says so far: the processor knows them, so that no ancestor has to be guessed. */
   readonly live?: (traceId: string, spanId: string) => ReadSpan | undefined;
+  /** Whether spans of a trace still run or wait: only then can there be a second report of a call. Default: always. */
+  readonly isOpen?: (traceId: string) => boolean;
   /** Traces remembered at once; the one unheard of for longest is settled first. Default 2,000. */
   readonly maxTraces?: number;
   /** Spans remembered in one trace. Default 20,000. */
@@ -50,6 +53,8 @@ export interface Lineage {
 
 /** Recent calls of a trace that a late second report is compared with. */
 const MAX_REPORTS = 64;
+/** Of all traces, the calls whose messages may be held for that. */
+const MAX_WHOLE_REPORTS = 256;
 
 export function createLineage(options: LineageOptions = {}): Lineage {
   const wants = options.wants ?? (() => true);
@@ -57,7 +62,15 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   const maxTraces = options.maxTraces ?? 2_000;
   const maxSpans = options.maxSpansPerTrace ?? 20_000;
   const traces = new Map<string, Trace>();
+  const isOpen = options.isOpen ?? (() => true);
   const counts = { evictedTraces: 0, collisions: 0, steps: 0 };
+  const wholeReports: CallReport[] = [];
+
+  /** The report of a call that is recorded: what came last is likeliest to be compared, and is kept as it is. */
+  function hold(report: CallReport): void {
+    wholeReports.push(report);
+    if (wholeReports.length > MAX_WHOLE_REPORTS) wholeReports.shift()?.letGo?.();
+  }
 
   function traceOf(traceId: string, now: number, settled: RecordPlan[]): Trace {
     let trace = traces.get(traceId);
@@ -84,7 +97,9 @@ export function createLineage(options: LineageOptions = {}): Lineage {
         for (const spanId of [...trace.seen.keys()].slice(0, trace.seen.size >> 1)) trace.seen.delete(spanId);
         counts.evictedTraces++;
       }
-      plans.push(...resolveTrace(trace, spans, whole, counts));
+      for (const plan of resolveTrace(trace, spans, whole, counts)) plans.push(plan);
+      if (isOpen(traceId)) keepOpen(trace, hold);
+      else keepClosed(trace);
     }
     return plans;
   }
@@ -139,34 +154,55 @@ function resolveTrace(
     else if (!whole && node.reading?.operation === 'other') rememberFragment(trace, node, running);
   }
   const plans: RecordPlan[] = [];
-  const idsBelow = new Map(nodes.map((node) => [node, idForChildren(trace, node)]));
-  for (const node of nodes) plans.push(...planNode(trace, node, whole, running));
-  remember(trace, nodes, idsBelow);
+  for (const node of nodes) node.idForChildren = idForChildren(trace, node);
+  for (const node of nodes) planNode(trace, node, whole, running, plans);
+  remember(trace, nodes);
   plans.push(...planWaitingRoot(trace));
   counts.collisions += countCollisions(nodes);
   return plans;
 }
 
 /** What later batches need to know; a span that was skipped hands what is below it on to its own parent. */
-function remember(
-  trace: Trace,
-  nodes: readonly TraceNode[],
-  idsBelow: ReadonlyMap<TraceNode, string | undefined>,
-): void {
+function remember(trace: Trace, nodes: readonly TraceNode[]): void {
   for (const node of nodes) {
     trace.seen.set(node.key, {
       parentSpanId: node.span.parentSpanId,
       parentIsRemote: node.span.parentIsRemote,
-      recordId: idsBelow.get(node),
+      recordId: node.idForChildren,
       surroundings: node.surroundings,
       lent: node.lent,
     });
-    trace.below.delete(node.key);
-    if (node.role === 'completion' && node.report && node.merged.length === 0) {
+    if (trace.below.size > 0) trace.below.delete(node.key);
+    if (node.role === 'completion' && node.report && node.merged.length === 0)
       trace.reports.push(node.report);
-      if (trace.reports.length > MAX_REPORTS) trace.reports.shift();
+  }
+  if (trace.reports.length > MAX_REPORTS) trace.reports = trace.reports.slice(-MAX_REPORTS);
+}
+
+/** More will come: what the calls said stays, the messages they said it in do not. */
+function keepOpen(trace: Trace, hold: (report: CallReport) => void): void {
+  for (const { first, last, call } of trace.latest) {
+    first?.letGo();
+    last?.letGo();
+    if (call) hold(call);
+  }
+  trace.latest = [];
+}
+
+/** Nothing runs any more: all that is left to know is where a span that comes after all would hang. */
+function keepClosed(trace: Trace): void {
+  const { completions, direct, records } = trace.total;
+  const isTold = trace.groupRecorded || !trace.rollsUp;
+  if (isTold) trace.total = { completions, direct, records };
+  if (!isTold || trace.below.size > 0) {
+    for (const { first, last, call } of trace.latest) {
+      first?.letGo();
+      last?.letGo();
+      call?.letGo?.();
     }
   }
+  trace.latest = [];
+  trace.reports = [];
 }
 
 function countCollisions(nodes: readonly TraceNode[]): number {

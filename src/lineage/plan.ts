@@ -1,5 +1,6 @@
 import type { Reading, Surroundings } from '../completion/completion.ts';
 import type { SpanData } from '../span/span-data.ts';
+import type { Said } from './rollup.ts';
 
 /**
  * Why there is a record: a model call; the trace group; a step that a dialect reports; a second report of a call; a span that other
@@ -23,8 +24,8 @@ export interface RecordPlan {
   readonly session: string | undefined;
   readonly surroundings: Surroundings | undefined;
   /** First user message and last reply below, for records without input or output of their own. */
-  readonly rolledInput?: string | undefined;
-  readonly rolledOutput?: string | undefined;
+  readonly rolledInput?: Said | undefined;
+  readonly rolledOutput?: Said | undefined;
   /** Span ids whose facts were merged in. */
   readonly merged: readonly string[];
   readonly rules: readonly string[];
@@ -35,4 +36,11 @@ export interface ReadSpan {
   readonly span: SpanData;
   readonly dialect: string;
   readonly reading: Reading | undefined;
+  /** Of a span without a reading, or whose reading is silent about them. */
+  readonly surroundings?: Surroundings | undefined;
+}
+
+/** What a span says about its surroundings itself. */
+export function surroundingsOf({ reading, surroundings }: ReadSpan): Surroundings | undefined {
+  return reading?.surroundings ?? surroundings;
 }

@@ -10,20 +10,22 @@ export function planNode(
   node: TraceNode,
   whole: boolean,
   running: Running,
-): readonly RecordPlan[] {
+  plans: RecordPlan[],
+): void {
   if (node.role === undefined || node.recordId === undefined) {
     if (node.isRoot) waitAsRoot(trace, node);
-    return [];
+    return;
   }
   const isGroup = node.recordId === trace.groupId;
   if (isGroup) trace.groupRecorded = true;
   else node.parentId ??= parentOfTool(trace, node, whole, running);
   const plan = planOf(trace, node, isGroup ? 'group' : node.role, node.recordId, node.parentId);
   const named = trace.needed.delete(node.key);
-  if (!isGroup || !named) return [plan];
+  plans.push(plan);
+  if (!isGroup || !named) return;
   // Children named the root by its span id before anyone could know that it was the root.
   node.rules.push('named by children before it ended');
-  return [plan, planOf(trace, node, 'plain', spanRecordId(trace.traceId, node.key), trace.groupId)];
+  plans.push(planOf(trace, node, 'plain', spanRecordId(trace.traceId, node.key), trace.groupId));
 }
 
 function planOf(
@@ -44,8 +46,8 @@ function planOf(
     groupId: trace.groupId,
     session: node.surroundings?.session?.value ?? trace.session?.value,
     surroundings: node.surroundings,
-    rolledInput: (role === 'group' ? trace.total : node.below).first?.text,
-    rolledOutput: (role === 'group' ? trace.total : node.below).last?.text,
+    rolledInput: (role === 'group' ? trace.total : node.below).first,
+    rolledOutput: (role === 'group' ? trace.total : node.below).last,
     merged: node.merged,
     rules: node.rules,
   };
@@ -80,8 +82,8 @@ export function planWaitingRoot(trace: Trace): readonly RecordPlan[] {
       groupId: trace.groupId,
       session: root.surroundings?.session?.value ?? trace.session?.value,
       surroundings: root.surroundings,
-      rolledInput: below.first?.text,
-      rolledOutput: below.last?.text,
+      rolledInput: below.first,
+      rolledOutput: below.last,
       merged: [],
       rules: ['recorded after its root had ended'],
     },

@@ -10,22 +10,30 @@ export function carryUp(trace: Trace, node: TraceNode, running: Running): void {
   node.below = addRollups(trace.below.get(node.key), node.below);
   node.role ??= roleOf(trace, node, running);
   if (node.role !== undefined && !trace.wants(node.role, node.reading?.operation)) node.role = undefined;
-  const own = ownRollup(node);
+  const own = ownRollup(trace, node);
   node.below = addRollups(node.below, own);
   trace.total = addRollups(trace.total, own);
   const parentId = node.span.parentSpanId;
   const isWork = node.reading?.operation === 'tool' || node.reading?.operation === 'agent';
-  const below = isWork ? { ...node.below, direct: 0 } : node.below;
+  const below = isWork && node.below.direct > 0 ? { ...node.below, direct: 0 } : node.below;
+  if (below === NOTHING_BELOW) return;
   if (node.parent) node.parent.below = addRollups(node.parent.below, below);
   else if (parentId !== undefined && (trace.below.size < trace.limit || trace.below.has(parentId)))
     trace.below.set(parentId, addRollups(trace.below.get(parentId), below));
 }
 
-function ownRollup(node: TraceNode): Rollup {
+function ownRollup(trace: Trace, node: TraceNode): Rollup {
   if (node.role === undefined) return NOTHING_BELOW;
-  if (node.role !== 'completion' || !node.report) return { ...NOTHING_BELOW, records: 1 };
-  return rollupOfCompletion(node.span.startTime, node.span.endTime, node.reading as Reading, node.report);
+  if (node.role !== 'completion' || !node.report) return ONE_RECORD;
+  const { span, reading, report } = node;
+  const own = trace.rollsUp
+    ? rollupOfCompletion(span.startTime, span.endTime, reading as Reading, report)
+    : { completions: 1, direct: 1, records: 1, call: report };
+  trace.latest.push(own);
+  return own;
 }
+
+const ONE_RECORD: Rollup = { ...NOTHING_BELOW, records: 1 };
 
 function roleOf(trace: Trace, node: TraceNode, running: Running): RecordRole | undefined {
   const operation = node.reading?.operation;

@@ -1,10 +1,9 @@
 /** Ancestors that still run: what they will be and what they hand down, as far as they have said by now. */
 import type { Reading } from '../completion/completion.ts';
-import { readSurroundings } from '../readers/surroundings.ts';
 import { spanRecordId } from '../record/ids.ts';
 import { before, type SpanData } from '../span/span-data.ts';
 import { inheritSurroundings, lend } from './inherit.ts';
-import type { ReadSpan } from './plan.ts';
+import { type ReadSpan, surroundingsOf } from './plan.ts';
 import type { Seen, Trace, TraceNode } from './trace.ts';
 
 /** Running ancestors: the records they will be, as far as can be told from what they say by now. */
@@ -37,12 +36,13 @@ export function meetRunning(trace: Trace, nodes: readonly TraceNode[]): Running 
   return met;
 }
 
-function runningSpan(trace: Trace, { span, reading }: ReadSpan, met: Running): Seen {
+function runningSpan(trace: Trace, read: ReadSpan, met: Running): Seen {
+  const { span, reading } = read;
   const above =
     span.parentSpanId === undefined
       ? undefined
       : (trace.seen.get(span.parentSpanId) ?? met.get(span.parentSpanId));
-  const own = reading?.surroundings ?? readSurroundings(span.attributes);
+  const own = surroundingsOf(read);
   if (own?.session && (!trace.session || before(span.startTime, trace.session.at))) {
     trace.session = { value: own.session.value, at: span.startTime };
   }

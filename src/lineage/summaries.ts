@@ -8,6 +8,7 @@ import type { Trace, TraceNode } from './trace.ts';
  * around several calls of other instrumentations are wrappers.
  */
 export function settleFallbacks(trace: Trace, topDown: readonly TraceNode[]): void {
+  if (!topDown.some(mayStandForOthers)) return;
   const found = new Map<TraceNode, Below>();
   for (let i = topDown.length - 1; i >= 0; i--) {
     const node = topDown[i] as TraceNode;
@@ -26,6 +27,16 @@ export function settleFallbacks(trace: Trace, topDown: readonly TraceNode[]): vo
     if (node.parent)
       found.set(node.parent, addBelow(found.get(node.parent) ?? NO_CALLS, node, inHand, calls));
   }
+}
+
+function mayStandForOthers({ reading }: TraceNode): boolean {
+  if (!reading) return false;
+  const isMute = reading.error !== undefined && reading.error.message === undefined;
+  return (
+    reading.yields !== undefined ||
+    reading.operation === 'embedding' ||
+    (reading.operation === 'inference' && isMute)
+  );
 }
 
 /** What a span encloses, tools and agents apart: the calls they make are not the span's own. */

@@ -1,12 +1,11 @@
 /** What is known of one trace, and the spans of a batch on their way through it. */
 import type { Reading, Surroundings } from '../completion/completion.ts';
-import { readSurroundings } from '../readers/surroundings.ts';
 import { traceIdOf } from '../record/ids.ts';
 import { before, type HrTime, type SpanData } from '../span/span-data.ts';
 import type { CallReport } from './call-report.ts';
 import type { Lent } from './inherit.ts';
 import type { LineageOptions } from './lineage.ts';
-import type { ReadSpan, RecordRole } from './plan.ts';
+import { type ReadSpan, type RecordRole, surroundingsOf } from './plan.ts';
 import { NOTHING_BELOW, type Rollup } from './rollup.ts';
 
 type Wants = NonNullable<LineageOptions['wants']>;
@@ -33,6 +32,8 @@ export interface Trace {
   readonly traceId: string;
   readonly wants: Wants;
   readonly live: Live;
+  /** Some record of the trace shows what its calls were asked and said. */
+  readonly rollsUp: boolean;
   /** Entries that any one map of this trace may hold. */
   readonly limit: number;
   readonly groupId: string;
@@ -46,6 +47,8 @@ export interface Trace {
   readonly asked: Map<string, AskedCall[]>;
   /** Recorded calls that a second report may still turn up for. */
   reports: CallReport[];
+  /** Of the calls recorded in the batch at hand. */
+  latest: Rollup[];
   /** Everything recorded so far: what the group rolls up. */
   total: Rollup;
   session: { value: string; at: HrTime } | undefined;
@@ -64,38 +67,52 @@ export interface Trace {
 }
 
 /** One span of the batch on its way through the phases. */
-export interface TraceNode extends ReadSpan {
+export class TraceNode implements ReadSpan {
+  readonly span: SpanData;
+  readonly dialect: string;
   readonly key: string;
   /** The trace's own root: of several spans without a parent the first, for the group is one. */
-  isRoot: boolean;
+  isRoot = false;
   /** Its dialect reported a model call, whatever became of it: it keeps an id of its own, also as a root (its stamp says so). */
   readonly isCall: boolean;
   /** Its parents form a ring, which only broken telemetry has: it hangs under the group. */
-  inRing: boolean;
+  inRing = false;
   reading: Reading | undefined;
-  parent: TraceNode | undefined;
-  readonly children: TraceNode[];
-  role: RecordRole | undefined;
+  parent: TraceNode | undefined = undefined;
+  readonly children: TraceNode[] = [];
+  role: RecordRole | undefined = undefined;
   surroundings: Surroundings | undefined;
-  lent: Lent | undefined;
+  lent: Lent | undefined = undefined;
   /** Nearest inference span above, in the batch. */
-  enclosing: TraceNode | undefined;
-  report: CallReport | undefined;
-  below: Rollup;
-  recordId: string | undefined;
+  enclosing: TraceNode | undefined = undefined;
+  report: CallReport | undefined = undefined;
+  below: Rollup = NOTHING_BELOW;
+  recordId: string | undefined = undefined;
+  /** What those below name as their parent, before the record's own plan has been made. */
+  idForChildren: string | undefined = undefined;
   /** What those below name as their parent: this record, or the nearest one above in the batch. */
-  nearest: string | undefined;
+  nearest: string | undefined = undefined;
   /** The highest span above in the batch. */
-  top: TraceNode | undefined;
-  parentId: string | undefined;
-  merged: string[];
-  rules: string[];
+  top: TraceNode | undefined = undefined;
+  parentId: string | undefined = undefined;
+  readonly merged: string[] = [];
+  readonly rules: string[] = [];
+
+  constructor(read: ReadSpan) {
+    this.span = read.span;
+    this.dialect = read.dialect;
+    this.key = read.span.spanId;
+    this.reading = read.reading;
+    this.isCall = read.reading?.operation === 'inference';
+    this.surroundings = surroundingsOf(read);
+  }
 }
 
 export function newTrace(traceId: string, rules: Pick<Trace, 'wants' | 'live' | 'limit'>): Trace {
   return {
     traceId,
     ...rules,
+    rollsUp: rules.wants('group', 'workflow') || rules.wants('group', undefined) || rules.wants('step', 'agent'),
     groupId: traceIdOf(traceId),
     touched: 0,
     seen: new Map(),
@@ -103,6 +120,7 @@ export function newTrace(traceId: string, rules: Pick<Trace, 'wants' | 'live' | 
     below: new Map(),
     asked: new Map(),
     reports: [],
+    latest: [],
     total: NOTHING_BELOW,
     session: undefined,
     waitingRoot: undefined,
@@ -117,27 +135,7 @@ export function link(trace: Trace, spans: readonly ReadSpan[]): readonly TraceNo
   for (const item of spans) {
     const key = item.span.spanId;
     if (byId.has(key) || trace.seen.has(key)) continue;
-    byId.set(key, {
-      ...item,
-      key,
-      isRoot: false,
-      isCall: item.reading?.operation === 'inference',
-      inRing: false,
-      parent: undefined,
-      children: [],
-      role: undefined,
-      surroundings: undefined,
-      lent: undefined,
-      enclosing: undefined,
-      report: undefined,
-      below: NOTHING_BELOW,
-      recordId: undefined,
-      nearest: undefined,
-      top: undefined,
-      parentId: undefined,
-      merged: [],
-      rules: [],
-    });
+    byId.set(key, new TraceNode(item));
   }
   for (const node of byId.values()) {
     node.parent = nearestInBatch(trace, byId, node.span.parentSpanId);
@@ -186,24 +184,26 @@ function isEarlier(a: TraceNode, b: TraceNode): boolean {
 /** Parents before children. Rings, which only broken telemetry has, are cut open where they are entered. */
 export function orderTopDown(nodes: readonly TraceNode[]): readonly TraceNode[] {
   const order: TraceNode[] = nodes.filter((node) => node.parent === undefined);
+  for (let i = 0; i < order.length; i++)
+    for (const child of (order[i] as TraceNode).children) order.push(child);
+  return order.length === nodes.length ? order : withRings(order, nodes);
+}
+
+function withRings(order: TraceNode[], nodes: readonly TraceNode[]): readonly TraceNode[] {
   const reached = new Set<TraceNode>(order);
-  const extend = (from: number): void => {
-    for (let i = from; i < order.length; i++) {
-      for (const child of order[i]?.children ?? []) {
-        if (reached.has(child)) continue;
-        reached.add(child);
-        order.push(child);
-      }
-    }
-  };
-  extend(0);
   for (const node of nodes) {
     if (reached.has(node)) continue;
     node.parent = undefined;
     node.inRing = true;
     reached.add(node);
     order.push(node);
-    extend(order.length - 1);
+    for (let i = order.length - 1; i < order.length; i++) {
+      for (const child of order[i]?.children ?? []) {
+        if (reached.has(child)) continue;
+        reached.add(child);
+        order.push(child);
+      }
+    }
   }
   return order;
 }
@@ -211,8 +211,7 @@ export function orderTopDown(nodes: readonly TraceNode[]): readonly TraceNode[] 
 /** The session that the trace named first; records that inherit none use it. */
 export function nameSession(trace: Trace, nodes: readonly TraceNode[]): void {
   for (const node of nodes) {
-    const own = node.reading?.surroundings ?? readSurroundings(node.span.attributes);
-    node.surroundings = own;
+    const own = node.surroundings;
     if (own?.session && (!trace.session || before(node.span.startTime, trace.session.at))) {
       trace.session = { value: own.session.value, at: node.span.startTime };
     }

@@ -10,10 +10,12 @@ import {
   type LazyJson,
   member,
 } from '../json/json-text.ts';
+import { memoiseByText } from '../json/memoise.ts';
 import { jsonValue, readJson } from '../json/read-json.ts';
 import { type RequestFacts, type ResponseFacts, readRequest, readResponse } from '../messages/exchange.ts';
 import { joinReply, readInstructions, readMessages } from '../messages/messages.ts';
 import { readTools } from '../messages/tools.ts';
+import { walkInstructions, walkMessages } from '../messages/walk-messages.ts';
 import {
   ATTR_GEN_AI_COMPLETION,
   ATTR_GEN_AI_INPUT_MESSAGES,
@@ -28,6 +30,7 @@ import {
 } from '../semconv.ts';
 import { getAttribute, hasAttribute } from '../span/attributes.ts';
 import { type FlatNode, leaf, leafText, listOf, readFlat } from '../span/indexed.ts';
+import { ofKeys } from '../span/shape.ts';
 import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 
 /** What the model was told and what it said. `undefined`: not captured. */
@@ -62,52 +65,70 @@ export function readGenAiContent(span: SpanData, logs: readonly LogData[]): Cont
   fromAttributes(span.attributes, content);
   const events = eventsOf(span, logs);
   if (events.length > 0) fromEvents(events, content);
-  fromBodies(span.attributes, content);
-  fromIndexed(span.attributes, content);
+  const { bodies, indexed } = ofKeys(span.attributes, olderPlaces);
+  if (bodies) fromBodies(span.attributes, content);
+  if (indexed) fromIndexed(span.attributes, content);
   return content;
+}
+
+/** Where earlier generations put their messages. */
+function olderPlaces(keys: readonly string[]): { readonly bodies: boolean; readonly indexed: boolean } {
+  return {
+    bodies: keys.some((key) => /^gen_ai\.(prompt|request\.messages|completion)$/.test(key)),
+    indexed: keys.some((key) => /^(gen_ai\.(prompt|completion)|llm\.request\.functions)\./.test(key)),
+  };
 }
 
 /** Reads JSON and remembers if it was cut. */
 export function readNoted(raw: unknown, name: string, notes: Note[]): unknown {
   const read = readJson(raw);
-  if (read?.cut)
-    notes.push({ kind: 'cut', text: `${name} was cut by a span limit: repaired to what survives` });
+  if (read?.cut) notes.push(cutNote(name));
   return read?.value;
+}
+
+function cutNote(name: string): Note {
+  return { kind: 'cut', text: `${name} was cut by a span limit: repaired to what survives` };
 }
 
 function fromAttributes(attributes: Attributes, content: Content): void {
   if (hasAttribute(attributes, ATTR_GEN_AI_SYSTEM_INSTRUCTIONS)) {
-    content.instructions = nonEmpty(
-      readInstructions(
-        readNoted(
-          attributes[ATTR_GEN_AI_SYSTEM_INSTRUCTIONS],
-          ATTR_GEN_AI_SYSTEM_INSTRUCTIONS,
-          content.notes,
-        ),
-      ),
-    );
+    const raw = attributes[ATTR_GEN_AI_SYSTEM_INSTRUCTIONS];
+    content.instructions =
+      walkInstructions(raw) ??
+      nonEmpty(readInstructions(readNoted(raw, ATTR_GEN_AI_SYSTEM_INSTRUCTIONS, content.notes)));
   }
   if (hasAttribute(attributes, ATTR_GEN_AI_INPUT_MESSAGES)) {
-    const facts = readRequest(
-      readNoted(attributes[ATTR_GEN_AI_INPUT_MESSAGES], ATTR_GEN_AI_INPUT_MESSAGES, content.notes),
-    );
+    const raw = attributes[ATTR_GEN_AI_INPUT_MESSAGES];
+    const messages = walkMessages(raw);
+    const facts = messages
+      ? { messages }
+      : readRequest(readNoted(raw, ATTR_GEN_AI_INPUT_MESSAGES, content.notes));
     content.input = nonEmpty(facts.messages);
     content.instructions ??= facts.instructions;
     content.request = facts;
   }
   if (hasAttribute(attributes, ATTR_GEN_AI_OUTPUT_MESSAGES)) {
-    content.choices = readOutputMessages(
-      readNoted(attributes[ATTR_GEN_AI_OUTPUT_MESSAGES], ATTR_GEN_AI_OUTPUT_MESSAGES, content.notes),
-    );
+    const raw = attributes[ATTR_GEN_AI_OUTPUT_MESSAGES];
+    const messages = walkMessages(raw);
+    content.choices = messages
+      ? asChoices(messages)
+      : readOutputMessages(readNoted(raw, ATTR_GEN_AI_OUTPUT_MESSAGES, content.notes));
   }
-  content.tools = readTools(
-    readNoted(
-      getAttribute(attributes, ATTR_GEN_AI_TOOL_DEFINITIONS),
-      ATTR_GEN_AI_TOOL_DEFINITIONS,
-      content.notes,
-    ),
-  );
+  if (hasAttribute(attributes, ATTR_GEN_AI_TOOL_DEFINITIONS)) {
+    const { tools, cut } = readDefinitions(attributes[ATTR_GEN_AI_TOOL_DEFINITIONS]);
+    content.tools = tools;
+    if (cut) content.notes.push(cutNote(ATTR_GEN_AI_TOOL_DEFINITIONS));
+  }
 }
+
+/** The same tools are offered call after call. */
+const readDefinitions: (raw: unknown) => {
+  readonly tools: readonly ToolDefinition[] | undefined;
+  readonly cut: boolean;
+} = memoiseByText((raw) => {
+  const read = readJson(raw);
+  return { tools: readTools(read?.value), cut: read?.cut ?? false };
+});
 
 /** Output messages are choices if each says how it finished; else they are the pieces of one reply. */
 export function readOutputMessages(value: unknown): readonly Message[] | undefined {

@@ -1,5 +1,6 @@
 import type { CallError } from '../completion/completion.ts';
-import { getAttribute, getId, getString, toBoolean } from '../span/attributes.ts';
+import { getId, getString, pickString, toBoolean } from '../span/attributes.ts';
+import { presentKeys } from '../span/shape.ts';
 import type { SpanData, SpanEvent } from '../span/span-data.ts';
 
 const ERROR_STATUS = 2;
@@ -22,18 +23,23 @@ export function readException(span: SpanData): CallError | undefined {
   );
 }
 
+const SIGNS = ['error.type', 'langfuse.observation.level', 'level', 'genkit:state', 'success'] as const;
+const LEVELS = ['langfuse.observation.level', 'level'] as const;
+
 /** What went wrong, from status, exception event and attributes; `undefined` for a span that did not fail. */
 export function readError(span: SpanData): CallError | undefined {
   const { attributes } = span;
+  const signs = presentKeys(attributes, SIGNS);
+  if (span.statusCode !== ERROR_STATUS && span.events.length === 0 && signs.length === 0) return undefined;
   const exception = exceptionOf(span);
   const type = getId(attributes, 'error.type');
-  const level = getString(attributes, 'langfuse.observation.level', 'level');
+  const level = pickString(attributes, LEVELS);
   const failed =
     span.statusCode === ERROR_STATUS ||
     type !== undefined ||
     level === 'ERROR' ||
     getString(attributes, 'genkit:state') === 'error' ||
-    toBoolean(getAttribute(attributes, 'success')) === false ||
+    toBoolean(signs.includes('success') ? attributes.success : undefined) === false ||
     // An exception that the emitter recorded on a span it then called a success was handled inside.
     (exception !== undefined && span.statusCode !== 1);
   if (!failed) return undefined;

@@ -24,12 +24,14 @@ import {
 } from '../semconv.ts';
 import {
   getAttribute,
-  getId,
-  getNumber,
   getString,
-  getStringArray,
   hasAttribute,
+  pickId,
+  pickNumber,
+  pickString,
+  pickStringArray,
 } from '../span/attributes.ts';
+import { ofKeys, presentKeys } from '../span/shape.ts';
 import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 import { type Content, eventsOf, readGenAiContent } from './content.ts';
 import { readError } from './errors.ts';
@@ -112,6 +114,26 @@ export interface GenAiOptions {
   readonly version?: string | undefined;
 }
 
+const INPUT_KEYS = [
+  ATTR_GEN_AI_TOOL_CALL_ARGUMENTS,
+  'gen_ai.tool.input',
+  'gen_ai.tool.args',
+  'tool_arguments',
+  'traceloop.entity.input',
+  'input.value',
+  'input',
+] as const;
+const OUTPUT_KEYS = [
+  ATTR_GEN_AI_TOOL_CALL_RESULT,
+  'gen_ai.tool.output',
+  'tool_response',
+  'traceloop.entity.output',
+  'output.value',
+  'output',
+] as const;
+const SCHEMA_KEYS = ['gen_ai.request.structured_output_schema', 'gen_ai.request.schema'] as const;
+const SERVICE_TIER_KEYS = ['openai.response.service_tier', 'gen_ai.openai.response.service_tier'] as const;
+
 /** Everything under `gen_ai.*`, with content, usage totals, error and surroundings. */
 export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options: GenAiOptions): Reading {
   const { attributes } = span;
@@ -143,35 +165,10 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
     input,
     // Emitters write an empty reply for a call that failed: no reply was given.
     choices: error && !choices?.some(saysAnything) ? undefined : choices,
-    inputValue: ioValue(
-      attributes,
-      ATTR_GEN_AI_TOOL_CALL_ARGUMENTS,
-      'gen_ai.tool.input',
-      'gen_ai.tool.args',
-      'tool_arguments',
-      'traceloop.entity.input',
-      'input.value',
-      'input',
-    ),
-    outputValue: ioValue(
-      attributes,
-      ATTR_GEN_AI_TOOL_CALL_RESULT,
-      'gen_ai.tool.output',
-      'tool_response',
-      'traceloop.entity.output',
-      'output.value',
-      'output',
-    ),
+    inputValue: ioValue(attributes, ...presentKeys(attributes, INPUT_KEYS)),
+    outputValue: ioValue(attributes, ...presentKeys(attributes, OUTPUT_KEYS)),
     tools,
-    outputSchema:
-      content.outputSchema ??
-      content.request?.outputSchema ??
-      schemaValue(
-        jsonValue(
-          getAttribute(attributes, 'gen_ai.request.structured_output_schema') ??
-            getAttribute(attributes, 'gen_ai.request.schema'),
-        ),
-      ),
+    outputSchema: content.outputSchema ?? content.request?.outputSchema ?? readSchema(attributes),
     parameters: mergeParameters(readParameters(attributes), content.request?.parameters),
     usage: usageOf(attributes, options, content, provider, span),
     provider,
@@ -179,9 +176,7 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
     responseModel,
     responseId: getString(attributes, ATTR_GEN_AI_RESPONSE_ID) ?? content.response?.id,
     finishReasons,
-    serviceTier:
-      getString(attributes, 'openai.response.service_tier', 'gen_ai.openai.response.service_tier') ??
-      content.response?.serviceTier,
+    serviceTier: pickString(attributes, SERVICE_TIER_KEYS) ?? content.response?.serviceTier,
     serverAddress: getString(attributes, 'server.address'),
     timeToFirstToken: readTimeToFirstToken(attributes),
     error,
@@ -206,6 +201,14 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
         : []),
     ],
   };
+}
+
+function readSchema(attributes: Attributes): LazyJson | undefined {
+  for (const key of presentKeys(attributes, SCHEMA_KEYS)) {
+    const raw = getAttribute(attributes, key);
+    if (raw !== undefined && raw !== null) return schemaValue(jsonValue(raw));
+  }
+  return undefined;
 }
 
 function withCallsApart(choice: Message, tools: Reading['tools']): Message {
@@ -262,32 +265,42 @@ const TOOL_CALL_ID_KEYS = [
 ] as const;
 
 export function readToolCallId(attributes: Attributes): string | undefined {
-  return getId(attributes, ...TOOL_CALL_ID_KEYS);
+  return pickId(attributes, TOOL_CALL_ID_KEYS);
 }
 
+const ARGUMENT_KEYS = [ATTR_GEN_AI_TOOL_CALL_ARGUMENTS, 'gen_ai.tool.input', 'tool_arguments'] as const;
+
 function toolArguments(attributes: Attributes): Reading['toolArguments'] {
-  const raw =
-    getAttribute(attributes, ATTR_GEN_AI_TOOL_CALL_ARGUMENTS) ??
-    getAttribute(attributes, 'gen_ai.tool.input') ??
-    getAttribute(attributes, 'tool_arguments');
-  return raw === undefined ? undefined : argumentsText(raw);
+  for (const key of presentKeys(attributes, ARGUMENT_KEYS)) {
+    const raw = getAttribute(attributes, key);
+    if (raw !== undefined && raw !== null) return argumentsText(raw);
+  }
+  return undefined;
 }
+
+const FINISH_REASON_KEYS = [
+  ATTR_GEN_AI_RESPONSE_FINISH_REASONS,
+  'gen_ai.response.finish_reason',
+  'llm.finish_reason',
+  'llm.stop_reason',
+  'gen_ai.response.stop_reason',
+  'ai.response.finishReason',
+  'anthropic.message.stop_reason',
+  'stop_reason',
+] as const;
 
 /** The span's list, else what the messages say of themselves. */
 export function readFinishReasons(attributes: Attributes, content: Content): readonly string[] | undefined {
-  const listed =
-    getStringArray(
-      attributes,
-      ATTR_GEN_AI_RESPONSE_FINISH_REASONS,
-      'gen_ai.response.finish_reason',
-      'llm.finish_reason',
-      'llm.stop_reason',
-      'gen_ai.response.stop_reason',
-      'ai.response.finishReason',
-      'anthropic.message.stop_reason',
-      'stop_reason',
-    ) ?? content.response?.finishReasons;
-  const own = (content.choices ?? [])
+  const listed = pickStringArray(attributes, FINISH_REASON_KEYS) ?? content.response?.finishReasons;
+  return finishReasonsOf(listed, content.choices);
+}
+
+/** As {@link readFinishReasons}, of a list that has been read. */
+export function finishReasonsOf(
+  listed: readonly string[] | undefined,
+  choices: readonly Message[] | undefined,
+): readonly string[] | undefined {
+  const own = (choices ?? [])
     .map((choice) => choice.finishReason)
     .filter((reason): reason is string => reason !== undefined);
   const reasons = (listed ?? [])
@@ -296,7 +309,7 @@ export function readFinishReasons(attributes: Attributes, content: Content): rea
     .filter((reason): reason is string => reason !== undefined);
   const first = reasons[0];
   // "stop although a tool was called", and the message that knows better than the span's list.
-  const calls = (content.choices?.[0]?.toolCalls.length ?? 0) > 0;
+  const calls = (choices?.[0]?.toolCalls.length ?? 0) > 0;
   if (
     calls &&
     (first === undefined || first === 'stop') &&
@@ -316,18 +329,24 @@ const MILLISECOND_KEYS = ['ai.response.msToFirstChunk', 'ttft_ms', 'metrics.ttft
 
 /** Seconds. */
 function readTimeToFirstToken(attributes: Attributes): number | undefined {
-  const seconds = getNumber(attributes, ...SECOND_KEYS);
+  const seconds = pickNumber(attributes, SECOND_KEYS);
   if (seconds !== undefined) return seconds >= 0 ? seconds : undefined;
-  const millis = getNumber(attributes, ...MILLISECOND_KEYS);
+  const millis = pickNumber(attributes, MILLISECOND_KEYS);
   return millis !== undefined && millis >= 0 ? millis / 1000 : undefined;
 }
 
+const FINGERPRINT_KEYS = [
+  'openai.response.system_fingerprint',
+  'gen_ai.openai.response.system_fingerprint',
+] as const;
+
+function saysExtra(keys: readonly string[]): boolean {
+  return keys.some((key) => /system_fingerprint$|^openai\.api\.type$|^gen_ai\.output\.type$/.test(key));
+}
+
 function readExtra(attributes: Attributes): Reading['extra'] {
-  const fingerprint = getString(
-    attributes,
-    'openai.response.system_fingerprint',
-    'gen_ai.openai.response.system_fingerprint',
-  );
+  if (!ofKeys(attributes, saysExtra)) return undefined;
+  const fingerprint = pickString(attributes, FINGERPRINT_KEYS);
   const api = getString(attributes, 'openai.api.type');
   const outputType = getString(attributes, 'gen_ai.output.type');
   const found = { system_fingerprint: fingerprint, api_type: api, output_type: outputType };

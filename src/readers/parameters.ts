@@ -9,6 +9,7 @@ import {
 } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { getAttribute, hasAttribute, toBoolean, toNumber, toStringArray } from '../span/attributes.ts';
+import { ofKeys } from '../span/shape.ts';
 import type { Attributes } from '../span/span-data.ts';
 
 export type Parameters = { readonly [name: string]: LazyJson | undefined };
@@ -190,8 +191,9 @@ function convert(kind: Kind, raw: unknown): LazyJson | undefined {
 /** Parameters from attributes of every dialect. */
 export function readParameters(attributes: Attributes): Parameters | undefined {
   const found: { [name: string]: LazyJson } = {};
-  for (const row of TABLE) {
-    for (const key of row.keys) {
+  const present = ofKeys(attributes, rowsOf);
+  for (const { row, keys } of present.rows) {
+    for (const key of keys) {
       if (!hasAttribute(attributes, key)) continue;
       const value = convert(row.kind, getAttribute(attributes, key));
       if (value === undefined) continue;
@@ -199,9 +201,21 @@ export function readParameters(attributes: Attributes): Parameters | undefined {
       break;
     }
   }
-  const thinking = readThinking(attributes);
+  const thinking = present.thinking ? readThinking(attributes) : undefined;
   if (thinking) found.thinking = thinking;
   return Object.keys(found).length > 0 ? found : undefined;
+}
+
+/** The rows of the table that attributes with these keys have anything for. */
+function rowsOf(keys: readonly string[]): {
+  readonly rows: readonly { readonly row: Row; readonly keys: readonly string[] }[];
+  readonly thinking: boolean;
+} {
+  const rows = TABLE.map((row) => ({ row, keys: row.keys.filter((key) => keys.includes(key)) }));
+  return {
+    rows: rows.filter((one) => one.keys.length > 0),
+    thinking: keys.some((key) => key.includes('thinking')),
+  };
 }
 
 /** Anthropic's thinking budget, in the shape of its API. */

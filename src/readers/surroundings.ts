@@ -10,7 +10,16 @@ import {
   toJsonString,
 } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { getAttribute, getId, getString, toBoolean, toNumber, toStringArray } from '../span/attributes.ts';
+import {
+  getAttribute,
+  getId,
+  getString,
+  pickId,
+  toBoolean,
+  toNumber,
+  toStringArray,
+} from '../span/attributes.ts';
+import { ofKeys } from '../span/shape.ts';
 import type { Attributes } from '../span/span-data.ts';
 
 /** Where Vercel's SDK puts what the app passes along, and where others put metadata: `freeplay.*` is honoured below each. */
@@ -120,11 +129,12 @@ const BOOKKEEPING =
   /^(freeplay\.|ls_|__|langgraph_|checkpoint_ns$|lc_|langfusePrompt$|subtype$|state$|body$|modelMetadata$|usage_metadata$|LANGSMITH_)/;
 
 export function readSurroundings(attributes: Attributes): Surroundings | undefined {
+  if (!ofKeys(attributes, saysWhere)) return undefined;
   const metadata = collectMetadata(attributes);
   const session = readSession(attributes, metadata.bag);
   const found: Surroundings = {
     session,
-    userId: getId(attributes, ...USER_KEYS) ?? scalarText(member(metadata.bag, ...USER_NAMES)),
+    userId: pickId(attributes, USER_KEYS) ?? scalarText(member(metadata.bag, ...USER_NAMES)),
     metadata: Object.keys(metadata.scalars).length > 0 ? metadata.scalars : undefined,
     inputs: readInputs(attributes),
     promptTemplateVersionId: freeplay(attributes, 'prompt_template.version.id'),
@@ -138,7 +148,36 @@ export function readSurroundings(attributes: Attributes): Surroundings | undefin
   return Object.values(found).some((value) => value !== undefined) ? found : undefined;
 }
 
+const LISTED: ReadonlySet<string> = new Set([
+  ...CONVERSATION_KEYS,
+  ...USER_KEYS,
+  ...TAG_KEYS,
+  'session.id',
+  'metadata',
+  'langfuse.observation.metadata',
+  'llm.prompt_template.variables',
+  'langwatch.prompt.variables',
+]);
+
+/** Whether any of these keys says something about the surroundings. */
+function saysWhere(keys: readonly string[]): boolean {
+  return keys.some(
+    (key) =>
+      LISTED.has(key) ||
+      key.includes('freeplay.') ||
+      METADATA_PREFIXES.some((prefix) => key.startsWith(prefix)) ||
+      /^(gen_ai\.prompt\.variable\.|traceloop\.prompt\.template_variables)/.test(key) ||
+      SESSION_KEY.test(key),
+  );
+}
+
+/** Whether any of these keys is one of ours, wherever an emitter hung it. */
+function saysFreeplay(keys: readonly string[]): boolean {
+  return keys.some((key) => key.includes('freeplay.'));
+}
+
 function freeplay(attributes: Attributes, name: string): string | undefined {
+  if (!ofKeys(attributes, saysFreeplay)) return undefined;
   for (const prefix of PREFIXES) {
     const value = getId(attributes, `${prefix}freeplay.${name}`);
     if (value !== undefined) return value;
@@ -157,7 +196,7 @@ function readSession(
 ): Surroundings['session'] {
   const own = freeplay(attributes, 'session.id');
   if (own !== undefined) return { value: own, rank: 2 };
-  const conversation = getId(attributes, ...CONVERSATION_KEYS);
+  const conversation = pickId(attributes, CONVERSATION_KEYS);
   if (conversation !== undefined) return { value: conversation, rank: 1 };
   const session = getId(attributes, 'session.id');
   if (session !== undefined) return { value: session, rank: 0 };
@@ -173,9 +212,13 @@ const OTHER_SESSION =
 
 /** Emitters nobody has listed yet still name their session by one of these words; a thread only where nothing is called a session. */
 function unlistedSession(attributes: Attributes): string | undefined {
-  const keys = Object.keys(attributes).filter((key) => SESSION_KEY.test(key) && !OTHER_SESSION.test(key));
+  return getId(attributes, ...ofKeys(attributes, unlistedKeys));
+}
+
+function unlistedKeys(keys: readonly string[]): readonly string[] {
+  const named = keys.filter((key) => SESSION_KEY.test(key) && !OTHER_SESSION.test(key));
   const isThread = (key: string): boolean => /thread/i.test(key);
-  return getId(attributes, ...keys.filter((key) => !isThread(key)), ...keys.filter(isThread));
+  return [...named.filter((key) => !isThread(key)), ...named.filter(isThread)];
 }
 
 function scalarText(value: unknown): string | undefined {
@@ -185,6 +228,7 @@ function scalarText(value: unknown): string | undefined {
 
 /** `freeplay.input_variables` (a JSON object), else the template variables that dialects name. */
 function readInputs(attributes: Attributes): { readonly [key: string]: LazyJson } | undefined {
+  if (!ofKeys(attributes, saysInputs)) return undefined;
   for (const prefix of PREFIXES) {
     const object = asObject(jsonValue(getAttribute(attributes, `${prefix}freeplay.input_variables`)));
     if (object && Object.keys(object).length > 0) return safeCopy(object);
@@ -207,6 +251,10 @@ function readInputs(attributes: Attributes): { readonly [key: string]: LazyJson 
   return Object.keys(variables).length > 0 ? variables : undefined;
 }
 
+function saysInputs(keys: readonly string[]): boolean {
+  return keys.some((key) => /freeplay\.input_variables$|prompt/.test(key));
+}
+
 function safeCopy(object: { readonly [key: string]: unknown }): { readonly [key: string]: LazyJson } {
   return Object.fromEntries(Object.entries(object).filter(([key]) => !isForbiddenKey(key))) as {
     [key: string]: LazyJson;
@@ -221,21 +269,33 @@ interface Collected {
 
 function collectMetadata(attributes: Attributes): Collected {
   const scalars: { [key: string]: Scalar } = {};
-  const bag = asObject(
-    jsonValue(
-      getAttribute(attributes, 'metadata') ?? getAttribute(attributes, 'langfuse.observation.metadata'),
-    ),
-  );
-  for (const key of Object.keys(attributes)) {
-    const prefix = METADATA_PREFIXES.find((p) => key.startsWith(p) && key.length > p.length);
-    if (prefix !== undefined) addMetadata(scalars, key.slice(prefix.length), attributes[key]);
-  }
+  const { bagKeys, entries, tags } = ofKeys(attributes, metadataKeys);
+  const raw = bagKeys
+    .map((key) => getAttribute(attributes, key))
+    .find((value) => value !== undefined && value !== null);
+  const bag = raw === undefined ? undefined : asObject(jsonValue(raw));
+  for (const { key, name } of entries) addMetadata(scalars, name, attributes[key]);
   for (const [key, value] of Object.entries(bag ?? {})) addMetadata(scalars, key, value);
-  for (const key of TAG_KEYS) {
-    const tags = toStringArray(getAttribute(attributes, key));
-    if (tags && !Object.hasOwn(scalars, 'tags')) scalars.tags = JSON.stringify(tags);
+  for (const key of tags) {
+    const list = toStringArray(getAttribute(attributes, key));
+    if (list && !Object.hasOwn(scalars, 'tags')) scalars.tags = JSON.stringify(list);
   }
   return { scalars, bag };
+}
+
+function metadataKeys(keys: readonly string[]): {
+  readonly bagKeys: readonly string[];
+  readonly entries: readonly { readonly key: string; readonly name: string }[];
+  readonly tags: readonly string[];
+} {
+  return {
+    bagKeys: ['metadata', 'langfuse.observation.metadata'].filter((key) => keys.includes(key)),
+    entries: keys.flatMap((key) => {
+      const prefix = METADATA_PREFIXES.find((one) => key.startsWith(one) && key.length > one.length);
+      return prefix === undefined ? [] : [{ key, name: key.slice(prefix.length) }];
+    }),
+    tags: TAG_KEYS.filter((key) => keys.includes(key)),
+  };
 }
 
 /** Scalars only: nested values flatten with dots, lists become JSON text; keys that hold credentials are never forwarded. */
@@ -268,16 +328,23 @@ export function addMetadata(
 
 /** `freeplay.eval.<name>`: a number or a boolean. */
 export function readEvalAttributes(attributes: Attributes): EvalResults | undefined {
+  const named = ofKeys(attributes, evalKeys);
+  if (named.length === 0) return undefined;
   const found: { [name: string]: number | boolean } = {};
-  for (const key of Object.keys(attributes)) {
-    const match =
-      /^(?:ai\.telemetry\.metadata\.|ai\.settings\.context\.|metadata\.)?freeplay\.eval\.(.+)$/.exec(key);
-    const name = match?.[1];
-    if (name === undefined || isForbiddenKey(name)) continue;
+  for (const { key, name } of named) {
     const value = evalValue(attributes[key]);
     if (value !== undefined) found[name] = value;
   }
   return Object.keys(found).length > 0 ? found : undefined;
+}
+
+function evalKeys(keys: readonly string[]): readonly { readonly key: string; readonly name: string }[] {
+  return keys.flatMap((key) => {
+    const match =
+      /^(?:ai\.telemetry\.metadata\.|ai\.settings\.context\.|metadata\.)?freeplay\.eval\.(.+)$/.exec(key);
+    const name = match?.[1];
+    return name === undefined || isForbiddenKey(name) ? [] : [{ key, name }];
+  });
 }
 
 /** `gen_ai.evaluation.result` events, on the span or as log records: name, score or label. */

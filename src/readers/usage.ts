@@ -2,7 +2,8 @@
 import type { Usage } from '../completion/completion.ts';
 import { asObject, isObject, type JsonObject, member } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { getCount, toCount } from '../span/attributes.ts';
+import { pickCount, toCount } from '../span/attributes.ts';
+import { ofKeys } from '../span/shape.ts';
 import type { Attributes } from '../span/span-data.ts';
 
 /** Counts as reported: whether `input` holds the cached tokens is the emitter's secret. */
@@ -91,14 +92,21 @@ const KEYS: { readonly [field in Exclude<keyof RawUsage, 'rule'>]: readonly stri
 
 /** Counts from attributes of every dialect; the first key that holds a number wins. */
 export function readUsage(attributes: Attributes): RawUsage | undefined {
+  if (!ofKeys(attributes, countsTokens)) return undefined;
   return compact({
-    input: getCount(attributes, ...KEYS.input),
-    output: getCount(attributes, ...KEYS.output),
-    cacheRead: getCount(attributes, ...KEYS.cacheRead),
-    cacheWrite: getCount(attributes, ...KEYS.cacheWrite),
-    reasoning: getCount(attributes, ...KEYS.reasoning),
-    total: getCount(attributes, ...KEYS.total),
+    input: pickCount(attributes, KEYS.input),
+    output: pickCount(attributes, KEYS.output),
+    cacheRead: pickCount(attributes, KEYS.cacheRead),
+    cacheWrite: pickCount(attributes, KEYS.cacheWrite),
+    reasoning: pickCount(attributes, KEYS.reasoning),
+    total: pickCount(attributes, KEYS.total),
   });
+}
+
+const ALL_KEYS: ReadonlySet<string> = new Set(Object.values(KEYS).flat());
+
+function countsTokens(keys: readonly string[]): boolean {
+  return keys.some((key) => ALL_KEYS.has(key));
 }
 
 function compact(usage: RawUsage): RawUsage | undefined {

@@ -59,7 +59,7 @@ function inputOf(
   options: BuildOptions,
 ): JsonValue {
   const own = messagesValue(reading?.input, options) ?? value(reading?.inputValue);
-  return own ?? (isTool ? null : (plan.rolledInput ?? null));
+  return own ?? (isTool ? null : (plan.rolledInput?.text ?? null));
 }
 
 function outputOf(
@@ -69,7 +69,7 @@ function outputOf(
   options: BuildOptions,
 ): JsonValue {
   const own = messagesValue(reading?.choices?.slice(0, 1), options) ?? value(reading?.outputValue);
-  return own ?? (isTool ? null : (plan.rolledOutput ?? null));
+  return own ?? (isTool ? null : (plan.rolledOutput?.text ?? null));
 }
 
 function value(lazy: LazyJson | undefined): JsonValue | undefined {

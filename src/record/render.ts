@@ -8,6 +8,7 @@ import {
   type Text,
   toJsonString,
   toJsonValue,
+  writeText,
 } from '../json/json-text.ts';
 import { hasPayload } from '../messages/media.ts';
 import type { ContentPolicy } from './policy.ts';
@@ -44,6 +45,51 @@ export function renderMessage(message: Message, policy: ContentPolicy): Body {
       body.tool_calls = message.toolCalls.map((call) => renderCall(call, policy));
   }
   return body;
+}
+
+/** `JSON.stringify(renderMessages(…))`, with texts that stand as JSON already copied. */
+export function writeMessages(
+  messages: readonly Message[],
+  policy: ContentPolicy,
+  spanId: string,
+  guessed: string[],
+): string {
+  let json = '';
+  for (const message of linkCalls(messages, spanId, guessed))
+    json += `${json === '' ? '[' : ','}${writeMessage(message, policy)}`;
+  return `${json === '' ? '[' : json}]`;
+}
+
+/** Messages of texts and tool calls are written piece by piece; what is rarer is rendered first. */
+function writeMessage(message: Message, policy: ContentPolicy): string {
+  const { role, name, toolCallId } = message;
+  if (!policy.capture || !message.parts.every(isTextPart))
+    return JSON.stringify(renderMessage(message, policy));
+  const head = `{"role":"${role}","content":${writeContent(message.parts)}${name === undefined ? '' : `,"name":${JSON.stringify(name)}`}`;
+  if (role === 'tool')
+    return `${head}${toolCallId === undefined ? '' : `,"tool_call_id":${JSON.stringify(toolCallId)}`}}`;
+  if (role !== 'assistant' || message.toolCalls.length === 0) return `${head}}`;
+  return `${head},"tool_calls":[${message.toolCalls.map(writeCall).join(',')}]}`;
+}
+
+type TextPart = Extract<Part, { kind: 'text' }>;
+
+function isTextPart(part: Part): part is TextPart {
+  return part.kind === 'text';
+}
+
+function writeContent(parts: readonly TextPart[]): string {
+  const [first] = parts;
+  if (!first) return 'null';
+  if (parts.length === 1) return writeText(first.text);
+  const spoken = parts.filter((part) => !isEmptyText(part.text));
+  if (spoken.length === 0) return '""';
+  return `[${spoken.map((part) => `{"type":"text","text":${writeText(part.text)}}`).join(',')}]`;
+}
+
+function writeCall(call: ToolCall): string {
+  const id = call.id === undefined ? '' : `"id":${JSON.stringify(call.id)},`;
+  return `{${id}"type":"function","function":{"name":${JSON.stringify(call.name)},"arguments":${JSON.stringify(argumentsOf(call))}}}`;
 }
 
 export function argumentsOf(call: ToolCall): string {

@@ -2,6 +2,7 @@
 
 import { isObject, type JsonObject } from '../json/json-text.ts';
 import { jsonValue, type ReadJson, readJson } from '../json/read-json.ts';
+import { presentKeys } from './shape.ts';
 import type { Attributes } from './span-data.ts';
 
 /** The attribute as it is; own properties only. */
@@ -25,6 +26,11 @@ export function getString(attributes: Attributes, ...keys: readonly string[]): s
   return undefined;
 }
 
+/** As {@link getString}, of a list that is always the same: only keys that are there are asked for. */
+export function pickString(attributes: Attributes, list: readonly string[]): string | undefined {
+  return getString(attributes, ...presentKeys(attributes, list));
+}
+
 /** As {@link getString}, and numbers count as their text: ids are sometimes numbers. */
 export function getId(attributes: Attributes, ...keys: readonly string[]): string | undefined {
   for (const key of keys) {
@@ -34,6 +40,11 @@ export function getId(attributes: Attributes, ...keys: readonly string[]): strin
     if (typeof value === 'bigint') return value.toString();
   }
   return undefined;
+}
+
+/** As {@link getId}, of a list that is always the same. */
+export function pickId(attributes: Attributes, list: readonly string[]): string | undefined {
+  return getId(attributes, ...presentKeys(attributes, list));
 }
 
 /** A number from a number, a numeric string (OTLP int64), a bigint, or a `{low, high, unsigned}` Long. */
@@ -66,12 +77,22 @@ export function getNumber(attributes: Attributes, ...keys: readonly string[]): n
   return undefined;
 }
 
+/** As {@link getNumber}, of a list that is always the same. */
+export function pickNumber(attributes: Attributes, list: readonly string[]): number | undefined {
+  return getNumber(attributes, ...presentKeys(attributes, list));
+}
+
 export function getCount(attributes: Attributes, ...keys: readonly string[]): number | undefined {
   for (const key of keys) {
     const value = toCount(getAttribute(attributes, key));
     if (value !== undefined) return value;
   }
   return undefined;
+}
+
+/** As {@link getCount}, of a list that is always the same. */
+export function pickCount(attributes: Attributes, list: readonly string[]): number | undefined {
+  return getCount(attributes, ...presentKeys(attributes, list));
 }
 
 export function toBoolean(value: unknown): boolean | undefined {
@@ -104,6 +125,14 @@ export function getStringArray(
     if (list) return list;
   }
   return undefined;
+}
+
+/** As {@link getStringArray}, of a list that is always the same. */
+export function pickStringArray(
+  attributes: Attributes,
+  list: readonly string[],
+): readonly string[] | undefined {
+  return getStringArray(attributes, ...presentKeys(attributes, list));
 }
 
 /** The first of these attributes that is present, read as JSON; an empty text counts as absent. */
