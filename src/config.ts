@@ -1,5 +1,6 @@
 /** Options, environment and defaults → one complete configuration. The only reader of `process.env`. */
 import { inspect } from 'node:util';
+import type { MeterProvider } from '@opentelemetry/api';
 import { z } from 'zod';
 import type { Media, Scalar } from './completion/completion.ts';
 import type { Dialect } from './dialects/dialect.ts';
@@ -56,6 +57,12 @@ export interface FreeplayOptions {
   maxQueueBytes?: number | undefined;
   /** Bytes of one record; larger ones are shrunk. @default 4194304 */
   maxRecordBytes?: number | undefined;
+  /** Folder for records that cannot be delivered now; relative to the working directory at the start. Environment: `FREEPLAY_SPOOL_DIR`. @default none */
+  spoolDir?: string | undefined;
+  /** `"overflow"`: what memory or time does not suffice for; `"always"`: every record, before it is first sent. @default 'overflow' */
+  spoolMode?: 'overflow' | 'always' | undefined;
+  /** Bytes in that folder, a tenth of them for rejected records; the oldest go first. @default 1073741824 */
+  maxSpoolBytes?: number | undefined;
   /** Milliseconds `forceFlush` waits at most. @default 10000 */
   flushTimeoutMillis?: number | undefined;
   /** Milliseconds `shutdown` takes at most. @default 5000 */
@@ -76,6 +83,8 @@ export interface FreeplayOptions {
   unendedAfterMillis?: number | undefined;
   /** Processor only: record spans that are recorded but not sampled, too. @default false */
   includeUnsampled?: boolean | undefined;
+  /** Takes the ledger as metrics: `docs/observability.md` names them. Read when it collects; one that throws is left alone. @default none */
+  meterProvider?: MeterProvider | undefined;
   /** Called with every record that is created. A throw is counted and ignored. @default none */
   onRecord?: ((record: FreeplayRecord) => void) | undefined;
   /** Called with every record that is lost or rejected, and why. @default none */
@@ -136,6 +145,9 @@ export interface Config {
   readonly maxQueueRecords: number;
   readonly maxQueueBytes: number;
   readonly maxRecordBytes: number;
+  readonly spoolDir: string | undefined;
+  readonly spoolMode: 'overflow' | 'always';
+  readonly maxSpoolBytes: number;
   readonly flushTimeoutMillis: number;
   readonly shutdownTimeoutMillis: number;
   readonly flushOnExit: boolean;
@@ -146,9 +158,12 @@ export interface Config {
   readonly mergeWaitMillis: number;
   readonly unendedAfterMillis: number;
   readonly includeUnsampled: boolean;
+  readonly meterProvider: MeterProvider | undefined;
   readonly onRecord: ((record: FreeplayRecord) => void) | undefined;
   readonly onDrop: ((record: FreeplayRecord, reason: DropReason) => void) | undefined;
   readonly dispatcher: object | undefined;
+  /** Whether the environment names a proxy. */
+  readonly hasProxy: boolean;
 }
 
 export interface Resolved {
@@ -200,6 +215,9 @@ const optionsSchema = z
     maxQueueRecords: positive,
     maxQueueBytes: positive,
     maxRecordBytes: positive.min(1024),
+    spoolDir: z.string(),
+    spoolMode: z.enum(['overflow', 'always']),
+    maxSpoolBytes: positive,
     flushTimeoutMillis: duration,
     shutdownTimeoutMillis: duration,
     flushOnExit: z.boolean(),
@@ -210,6 +228,7 @@ const optionsSchema = z
     mergeWaitMillis: duration,
     unendedAfterMillis: positive,
     includeUnsampled: z.boolean(),
+    meterProvider: z.custom<MeterProvider>(isMeterProvider, 'expected an OpenTelemetry meter provider'),
     onRecord: fn<(record: FreeplayRecord) => void>('(record) => void'),
     onDrop: fn<(record: FreeplayRecord, reason: DropReason) => void>('(record, reason) => void'),
     dispatcher: z.custom<object>(
@@ -233,6 +252,10 @@ function isHttpUrl(value: string): boolean {
 function isDialect(value: unknown): boolean {
   const { name, detect, read } = (value ?? {}) as { name?: unknown; detect?: unknown; read?: unknown };
   return typeof name === 'string' && typeof detect === 'function' && typeof read === 'function';
+}
+
+function isMeterProvider(value: unknown): boolean {
+  return typeof (value as { getMeter?: unknown } | null | undefined)?.getMeter === 'function';
 }
 
 /**
@@ -279,6 +302,9 @@ export function resolveConfig(
       maxQueueRecords: given.maxQueueRecords ?? 10_000,
       maxQueueBytes: given.maxQueueBytes ?? 64 * 1024 * 1024,
       maxRecordBytes: given.maxRecordBytes ?? 4 * 1024 * 1024,
+      spoolDir: nonEmpty(given.spoolDir) ?? text('FREEPLAY_SPOOL_DIR'),
+      spoolMode: given.spoolMode ?? 'overflow',
+      maxSpoolBytes: given.maxSpoolBytes ?? 1024 * 1024 * 1024,
       flushTimeoutMillis: given.flushTimeoutMillis ?? 10_000,
       shutdownTimeoutMillis: given.shutdownTimeoutMillis ?? 5_000,
       flushOnExit: given.flushOnExit ?? true,
@@ -289,9 +315,11 @@ export function resolveConfig(
       mergeWaitMillis: given.mergeWaitMillis ?? 1_000,
       unendedAfterMillis: given.unendedAfterMillis ?? 1_800_000,
       includeUnsampled: given.includeUnsampled ?? false,
+      meterProvider: given.meterProvider,
       onRecord: given.onRecord,
       onDrop: given.onDrop,
       dispatcher: given.dispatcher,
+      hasProxy: ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'].some((name) => text(name)),
     }),
     warnings,
   };

@@ -8,8 +8,9 @@ import { withoutVectors } from './readers/embeddings.ts';
 import { readSurroundings } from './readers/surroundings.ts';
 import { buildRecord, type RecordOptions } from './record/build-record.ts';
 import { buildUpdate } from './record/build-update.ts';
+import { planOutgoing } from './record/outgoing.ts';
 import { mediaPlaceholder } from './record/policy.ts';
-import type { FreeplayRecord } from './record/record.ts';
+import type { FreeplayRecord, OutgoingRecord } from './record/record.ts';
 import { whileReading } from './span/shape.ts';
 import type { LogData, SpanData } from './span/span-data.ts';
 
@@ -36,6 +37,8 @@ export interface Converter {
   read(span: SpanData, logs: readonly LogData[]): ReadSpan;
   /** The record that the lineage planned. */
   build(plan: RecordPlan): FreeplayRecord;
+  /** The same, built when it is sent. */
+  plan(plan: RecordPlan): OutgoingRecord;
   /** The late reply of a completion that was recorded as incomplete. */
   buildUpdate(read: ReadSpan): FreeplayRecord | undefined;
   readonly failures: { dialect: number; hook: number };
@@ -98,6 +101,7 @@ export function createConverter(config: ConvertConfig): Converter {
   return {
     read,
     build: (plan) => buildRecord(plan, options),
+    plan: (plan) => planOutgoing(plan, options),
     buildUpdate: (read) => buildUpdate(read, options),
     failures,
   };

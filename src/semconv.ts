@@ -1,8 +1,9 @@
 /**
- * Attribute and event names of the GenAI semantic conventions. They are unstable, and `/incubating` entry points are not for run
- * time, so they are copied here; `semconv.test.ts` compares the copies with the package.
+ * Names of the GenAI semantic conventions, and of those for the metrics of an SDK about itself. They are unstable, and `/incubating` entry
+ * points are not for run time, so they are copied here; `architecture.test.ts` compares the copies with the package.
  *
  * @see https://opentelemetry.io/docs/specs/semconv/gen-ai/
+ * @see https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
  */
 export const ATTR_GEN_AI_OPERATION_NAME = 'gen_ai.operation.name';
 export const ATTR_GEN_AI_PROVIDER_NAME = 'gen_ai.provider.name';
@@ -24,6 +25,15 @@ export const ATTR_GEN_AI_PROMPT = 'gen_ai.prompt';
 export const ATTR_GEN_AI_COMPLETION = 'gen_ai.completion';
 /** Opt-in in the conventions since 1.41; not in every release of the package. */
 export const ATTR_GEN_AI_WORKFLOW_NAME = 'gen_ai.workflow.name';
+
+export const ATTR_ERROR_TYPE = 'error.type';
+export const ATTR_OTEL_COMPONENT_NAME = 'otel.component.name';
+export const ATTR_OTEL_COMPONENT_TYPE = 'otel.component.type';
+export const METRIC_OTEL_SDK_EXPORTER_SPAN_EXPORTED = 'otel.sdk.exporter.span.exported';
+export const METRIC_OTEL_SDK_EXPORTER_SPAN_INFLIGHT = 'otel.sdk.exporter.span.inflight';
+export const METRIC_OTEL_SDK_PROCESSOR_SPAN_PROCESSED = 'otel.sdk.processor.span.processed';
+export const METRIC_OTEL_SDK_PROCESSOR_SPAN_QUEUE_CAPACITY = 'otel.sdk.processor.span.queue.capacity';
+export const METRIC_OTEL_SDK_PROCESSOR_SPAN_QUEUE_SIZE = 'otel.sdk.processor.span.queue.size';
 
 export const EVENT_INFERENCE_DETAILS = 'gen_ai.client.inference.operation.details';
 export const EVENT_EVALUATION_RESULT = 'gen_ai.evaluation.result';

@@ -31,9 +31,13 @@ describe('a wrong option', () => {
     ['maxQueueRecords', { maxQueueRecords: 0 }],
     ['maxQueueBytes', { maxQueueBytes: '1' }],
     ['maxRecordBytes', { maxRecordBytes: 100 }],
+    ['spoolDir', { spoolDir: 5 }],
+    ['spoolMode', { spoolMode: SECRET }],
+    ['maxSpoolBytes', { maxSpoolBytes: 0 }],
     ['flushTimeoutMillis', { flushTimeoutMillis: null }],
     ['shutdownTimeoutMillis', { shutdownTimeoutMillis: [] }],
     ['flushOnExit', { flushOnExit: 1 }],
+    ['meterProvider', { meterProvider: { getMeter: SECRET } }],
     ['onRecord', { onRecord: SECRET }],
     ['onDrop', { onDrop: {} }],
     ['dispatcher', { dispatcher: {} }],
@@ -78,6 +82,9 @@ describe('options', () => {
       maxQueueRecords: 10_000,
       maxQueueBytes: 67_108_864,
       maxRecordBytes: 4_194_304,
+      spoolDir: undefined,
+      spoolMode: 'overflow',
+      maxSpoolBytes: 1_073_741_824,
       flushTimeoutMillis: 10_000,
       shutdownTimeoutMillis: 5_000,
       flushOnExit: true,
@@ -93,6 +100,7 @@ describe('options', () => {
       FREEPLAY_API_BASE: 'https://env.test/api/',
       FREEPLAY_CAPTURE_CONTENT: 'false',
       FREEPLAY_TRACE_URL_TEMPLATE: 'https://env.test/{traceId}',
+      FREEPLAY_SPOOL_DIR: '/env/spool',
     };
     const fromEnvironment = resolveConfig({}, environment).config;
     expect(fromEnvironment).toMatchObject({
@@ -100,6 +108,7 @@ describe('options', () => {
       baseUrl: 'https://env.test/api',
       captureContent: false,
       traceUrlTemplate: 'https://env.test/{traceId}',
+      spoolDir: '/env/spool',
     });
     expect(await fromEnvironment.apiKey?.reveal()).toBe('env-key');
     const fromCode = resolveConfig(
@@ -109,6 +118,7 @@ describe('options', () => {
         baseUrl: 'https://code.test/',
         captureContent: true,
         traceUrlTemplate: 'https://code.test',
+        spoolDir: './code',
       },
       environment,
     ).config;
@@ -117,6 +127,7 @@ describe('options', () => {
       baseUrl: 'https://code.test',
       captureContent: true,
       traceUrlTemplate: 'https://code.test',
+      spoolDir: './code',
     });
     expect(await fromCode.apiKey?.reveal()).toBe('code-key');
   });

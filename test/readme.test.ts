@@ -9,7 +9,9 @@ const PAGES = [
   'README.md',
   'docs/adding-a-dialect.md',
   'docs/correlation.md',
+  'docs/observability.md',
   'docs/serverless.md',
+  'docs/spool.md',
   'examples/README.md',
 ];
 

@@ -2,10 +2,14 @@ import { readFileSync } from 'node:fs';
 import { plainText } from '../local/terminal-text.ts';
 import { type Command, type CommandIo, EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError } from './command.ts';
 import { localCommand } from './local-command.ts';
+import { replayCommand } from './replay-command.ts';
 
 const PACKAGE_NAME = 'opentelemetry-exporter-freeplay';
 
-const COMMANDS: ReadonlyMap<string, Command> = new Map([['local', localCommand]]);
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ['local', localCommand],
+  ['replay', replayCommand],
+]);
 
 function programHelp(): string {
   const width = Math.max(...[...COMMANDS.keys()].map((name) => name.length));
@@ -24,6 +28,7 @@ Options:
 Examples:
   freeplay-otel local                     a completions server on this machine, records in memory
   freeplay-otel local --dir ./records     the same, records kept in a folder
+  freeplay-otel replay ./spool            send what the library has spooled
   freeplay-otel local --help              everything about one command
 
 Exit codes: 0 done or stopped by the user, 1 could not do it, 2 wrong arguments`;

@@ -77,7 +77,10 @@ const FINISH_REASONS: ReadonlyMap<string, string> = new Map([
 /** `stop`, `length`, `tool_calls`, `content_filter`, `error`, or the reported word; `undefined` for an empty one. */
 export function normaliseFinishReason(reported: unknown): string | undefined {
   const raw = asText(reported);
-  if (raw === undefined || raw.trim() === '') return undefined;
+  if (raw === undefined) return undefined;
+  const known = FINISH_REASONS.get(raw);
+  if (known !== undefined) return known;
+  if (raw.trim() === '') return undefined;
   // Enumerations of some clients print as "FinishReason.STOP".
   const word = raw.trim().split('.').pop() ?? '';
   const key = word.toLowerCase().replaceAll('-', '_').replaceAll(' ', '_');

@@ -8,7 +8,8 @@
  * - the next judged record of the project is another one and is refused too: the gate closes, nothing is lost;
  * - another record has passed since, and this one is refused again: a 403 or 404 is about this record, it is rejected;
  * - no other record comes: after its third refusal a 403 or 404 is rejected;
- * - a 401 is never about the record: it is tried until its retry deadline.
+ * - a 401 is never about the record: it is held for as long as it takes, from its third refusal on with one try a minute.
+ *   The gate stays open, so that another record shows at once that the key has been put right.
  *
  * "Passed" is any answer that a key without rights would not have got: recorded, malformed, too large.
  */
@@ -45,6 +46,8 @@ export function createAccessGate(policy: AccessGatePolicy): Gate {
   let passes = 0;
   /** Id of the record that was refused last, if none has passed since. */
   let suspect: string | undefined;
+  /** The suspect has been refused so often that no more is to be expected soon. */
+  let isStuck = false;
   const refusals = new WeakMap<DeliveryItem, Refusals>();
 
   const pause = () => {
@@ -55,6 +58,7 @@ export function createAccessGate(policy: AccessGatePolicy): Gate {
   const onPass = () => {
     passes += 1;
     suspect = undefined;
+    isStuck = false;
     if (nextProbe === undefined) return;
     nextProbe = undefined;
     policy.report({ kind: 'access_opened', origin, projectId });
@@ -68,8 +72,8 @@ export function createAccessGate(policy: AccessGatePolicy): Gate {
     const seen = refusals.get(item) ?? { count: 0, passes };
     seen.count += 1;
     refusals.set(item, seen);
-    const isAlone = passes > seen.passes || seen.count >= MAX_LONE_REFUSALS;
-    if (isAlone && (status === 403 || status === 404))
+    const isLastTry = seen.count >= MAX_LONE_REFUSALS;
+    if ((isLastTry || passes > seen.passes) && (status === 403 || status === 404))
       return { kind: 'rejected', status, message: result.message };
     const known = status !== undefined && { status };
     if (suspect !== undefined && suspect !== item.id) {
@@ -79,11 +83,13 @@ export function createAccessGate(policy: AccessGatePolicy): Gate {
       policy.report({ kind: 'unauthorised', origin, projectId, ...known });
     }
     suspect = item.id;
-    return toHeld(result);
+    isStuck = isLastTry;
+    return toHeld(result, isLastTry ? PROBE_INTERVAL_MILLIS : 0);
   };
 
   return {
     isClosed: () => nextProbe !== undefined,
+    isOut: () => nextProbe !== undefined || isStuck,
     opensAt: () => (probing ? Number.POSITIVE_INFINITY : (nextProbe ?? 0)),
     pass() {
       probing = nextProbe !== undefined;
@@ -93,7 +99,7 @@ export function createAccessGate(policy: AccessGatePolicy): Gate {
       if (isProbe) {
         probing = false;
         // Without an attempt nothing was learnt, and the next record may probe at once.
-        if (result.kind !== 'unsendable' && result.kind !== 'aborted') pause();
+        if (result.kind !== 'unsendable' && result.kind !== 'aborted' && result.kind !== 'failed') pause();
       }
       if (result.kind === 'refused') return onRefused(item, result);
       if (result.kind === 'delivered' || result.kind === 'rejected' || result.kind === 'too_large') onPass();
@@ -102,7 +108,13 @@ export function createAccessGate(policy: AccessGatePolicy): Gate {
   };
 }
 
-function toHeld(result: Refused): SendResult {
+function toHeld(result: Refused, retryAfterMillis: number = 0): SendResult {
   const { status, message } = result;
-  return { kind: 'retryable', reason: 'refused', message, ...(status !== undefined && { status }) };
+  return {
+    kind: 'retryable',
+    reason: 'refused',
+    message,
+    ...(status !== undefined && { status }),
+    ...(retryAfterMillis > 0 && { retryAfterMillis }),
+  };
 }

@@ -13,6 +13,9 @@ export interface BackoffPolicy {
  */
 export const DEFAULT_BACKOFF: BackoffPolicy = { baseMillis: 500, maxMillis: 30_000 };
 
+/** The least delay after a 500, by the wish of the vendor; see section 5 of `completions-api.md`. */
+export const SERVER_ERROR_PAUSE_MILLIS = 5_000;
+
 /**
  * The delay before the next try after `failures` failures (1 or more).
  *

@@ -22,9 +22,11 @@ export function createBodyLimit(now: () => number): BodyLimit {
   let bytes = Number.POSITIVE_INFINITY;
   let lowered = 0;
   const current = () => {
+    if (bytes === Number.POSITIVE_INFINITY) return bytes;
     const limit = bytes * 2 ** Math.floor((now() - lowered) / RECOVERY_MILLIS);
     // Past any size that the queue lets through the number has no meaning any more.
-    return limit > Number.MAX_SAFE_INTEGER ? Number.POSITIVE_INFINITY : limit;
+    if (limit > Number.MAX_SAFE_INTEGER) bytes = Number.POSITIVE_INFINITY;
+    return limit;
   };
   return {
     current,
@@ -42,31 +44,36 @@ export function createBodyLimit(now: () => number): BodyLimit {
  * before they are sent.
  */
 export function withBodyLimit(next: Sender, limit: BodyLimit): Sender {
-  return async function sendWithinLimit(item, attempt) {
+  return function sendWithinLimit(attempt) {
+    const { item, number } = attempt;
     const known = limit.current();
     const first = (item.bytes > known ? shrunk(item, known) : undefined) ?? item;
-    const result = await next(first, attempt);
-    if (result.kind !== 'too_large') return result;
-    const smaller = shrunk(first, limit.lower(first.bytes));
-    if (smaller === undefined) return rejected(result);
-    const again = await next(smaller, attempt);
-    return again.kind === 'too_large' ? rejected(again) : again;
+    next({
+      item: first,
+      number,
+      onResult(result) {
+        if (result.kind !== 'too_large') return attempt.onResult(result);
+        const smaller = shrunk(first, limit.lower(first.bytes));
+        if (smaller === undefined) return attempt.onResult(rejected(result));
+        next({
+          item: smaller,
+          number,
+          onResult: (again) => attempt.onResult(again.kind === 'too_large' ? rejected(again) : again),
+        });
+      },
+    });
   };
 }
 
 /** The item with a body that is at most, or near to, the limit; `undefined` if it has none that is smaller. */
 function shrunk(item: DeliveryItem, maxBytes: number): DeliveryItem | undefined {
-  const text = tryShrink(item, maxBytes);
-  if (text === undefined) return undefined;
-  const bytes = Buffer.byteLength(text);
-  return bytes < item.bytes
-    ? { ...item, bytes, body: () => text, shrink: (max) => item.shrink?.(max) }
-    : undefined;
-}
-
-function tryShrink(item: DeliveryItem, maxBytes: number): string | undefined {
   try {
-    return item.shrink?.(maxBytes);
+    const text = item.shrink?.(maxBytes);
+    if (text === undefined) return undefined;
+    const bytes = Buffer.byteLength(text);
+    return bytes < item.bytes
+      ? { ...item, bytes, body: () => text, shrink: (max) => item.shrink?.(max) }
+      : undefined;
   } catch {
     // As if it could not shrink: the whole body is sent, or the record is rejected with the server's words.
     return undefined;

@@ -1,5 +1,3 @@
-import { unlessAborted } from './sleep.ts';
-
 /**
  * One key, as the transport sees it. The key itself lives in closures only, so that no log, `util.inspect` or
  * `JSON.stringify` of this object can show it.
@@ -14,8 +12,11 @@ export interface Credential {
 }
 
 export interface Credentials {
-  /** Asks for the key. `undefined` if there is no usable one: the function threw, was too slow, or gave no key. */
-  current(signal: AbortSignal): Promise<Credential | undefined>;
+  /**
+   * Asks for the key; answers at once if its function does. `undefined` if there is no usable one: the function threw, or gave
+   * no key. The promise never rejects.
+   */
+  current(): Credential | undefined | Promise<Credential | undefined>;
   /** The generation of the newest key seen. */
   generation(): number;
 }
@@ -25,40 +26,41 @@ const USABLE = /^[\x21-\x7e]+$/;
 
 /** Asks `apiKey` before every attempt, so that a rotated key is used from the next attempt on. */
 export function createCredentials(apiKey: () => string | Promise<string>): Credentials {
-  let latest: string | undefined;
+  let latest: Credential | undefined;
+  let latestKey: string | undefined;
   let generation = 0;
+
+  const toCredential = (answer: unknown): Credential | undefined => {
+    if (typeof answer !== 'string') return undefined;
+    const key = answer.trim();
+    if (key === latestKey) return latest;
+    if (!USABLE.test(key)) return undefined;
+    latestKey = key;
+    generation += 1;
+    latest = createCredential(key, generation);
+    return latest;
+  };
+
   return {
     generation: () => generation,
-    async current(signal) {
-      const key = await askFor(apiKey, signal);
-      if (key === undefined) return undefined;
-      if (key !== latest) {
-        latest = key;
-        generation += 1;
+    current() {
+      try {
+        const answer: unknown = apiKey();
+        if (typeof answer === 'string') return toCredential(answer);
+        // The error's text is the user's and may name the secret; that there is no key is all that is told.
+        return Promise.resolve(answer).then(toCredential, () => undefined);
+      } catch {
+        return undefined;
       }
-      return toCredential(key, generation);
     },
   };
 }
 
-async function askFor(
-  apiKey: () => string | Promise<string>,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  try {
-    const answer: unknown = await unlessAborted(Promise.resolve(apiKey()), signal);
-    const key = typeof answer === 'string' ? answer.trim() : '';
-    return USABLE.test(key) ? key : undefined;
-  } catch {
-    // The error's text is the user's and may name the secret; that there is no key is all that is told.
-    return undefined;
-  }
-}
-
-function toCredential(key: string, generation: number): Credential {
+function createCredential(key: string, generation: number): Credential {
+  const authorization = `Bearer ${key}`;
   return {
     generation,
-    authorization: () => `Bearer ${key}`,
+    authorization: () => authorization,
     redact: (text) => text.replaceAll(key, '[redacted]'),
   };
 }

@@ -3,24 +3,24 @@
  *
  *     offer → queue (bounds) → retry → gate (gates, concurrency) → body limit → transport (one POST)
  *
- * A record goes down once, and its outcome comes back as the value of a promise. Order of shutdown: nothing new is
+ * A record goes down once, and its outcome comes back through callbacks. Order of shutdown: nothing new is
  * accepted, what is pending goes on until the time is up, then every wait and request is aborted, then connections close.
  */
 
-import { setMaxListeners } from 'node:events';
 import { createAccessGate } from './access-gate.ts';
 import { createBodyLimit, withBodyLimit } from './body-limit.ts';
 import { createConcurrency } from './concurrency.ts';
 import { createCredentials } from './credentials.ts';
 import { type Report, toSafeReport } from './events.ts';
-import { type GateLink, withGate } from './gate.ts';
-import { createInHand } from './in-hand.ts';
+import { withGate } from './gate.ts';
+import { createInHand, type Entry } from './in-hand.ts';
+import { makeRoom } from './make-room.ts';
 import { createOriginGate } from './origin-gate.ts';
 import { createOutcomeCounters, type Outcome, type OutcomeCounts } from './outcome.ts';
 import { createQueue } from './queue.ts';
 import { withRetry } from './retry.ts';
 import type { DeliveryItem } from './sender.ts';
-import { sleep } from './sleep.ts';
+import { settledWithin } from './sleep.ts';
 import { createTransport, type Dispatcher } from './transport.ts';
 
 export interface DeliveryOptions {
@@ -43,6 +43,8 @@ export interface DeliveryOptions {
   readonly maxQueueBytes?: number | undefined;
   /** An undici dispatcher to use instead of our own; it is not closed. Without it `HTTPS_PROXY` and `NO_PROXY` are obeyed. */
   readonly dispatcher?: Dispatcher | undefined;
+  /** False if the environment names no proxy; then none is looked for, which is cheaper. @default true */
+  readonly hasProxy?: boolean | undefined;
   /** Told what a person should know; may be called often. */
   readonly report: Report;
   /** For jitter, from 0 to below 1. @default Math.random */
@@ -60,11 +62,15 @@ export const DELIVERY_DEFAULTS = {
   maxQueueBytes: 67_108_864,
 } as const;
 
-/** A record that was accepted. Neither promise ever rejects. */
-export interface Offered {
-  readonly outcome: Promise<Outcome>;
-  /** Resolves when the first attempt has been judged, or the record waits behind a closed gate: it is handed to retry. */
-  readonly firstAttempt: Promise<void>;
+/** Told what becomes of a record that was accepted. What these throw is dropped. */
+export interface OfferListener {
+  /**
+   * Once at most: its first attempt has failed, or it waits behind a closed gate (then perhaps before `offer` returns). It is
+   * handed to retry.
+   */
+  onRetrying?(): void;
+  /** Once, after `offer` has returned. */
+  onSettled?(outcome: Outcome): void;
 }
 
 export interface DeliveryStats extends OutcomeCounts {
@@ -80,15 +86,16 @@ export interface DeliveryStats extends OutcomeCounts {
 }
 
 export interface Delivery {
-  /** Takes a slot now; `undefined` when full (records or bytes) or shut down. The slot is freed with the outcome. */
-  offer(item: DeliveryItem): Offered | undefined;
+  /** Takes a slot now; false when full (records or bytes) or shut down. The slot is freed with the outcome. */
+  offer(item: DeliveryItem, listener?: OfferListener): boolean;
   /** True as soon as there is room for so many bytes, false after the time or at shutdown. Then `offer` anew. */
   waitForRoom(bytes: number, timeoutMillis: number): Promise<boolean>;
   /** Records without an outcome. */
   readonly pending: number;
   stats(): DeliveryStats;
   /**
-   * Waits until everything accepted so far has settled, or has been handed to retry and waits behind a closed gate; at
+   * Waits until everything accepted so far has settled, or has been handed to retry and cannot be expected to settle in the
+   * time: it waits behind a gate that is closed for longer, that a probe has found to be closed with reason, or for a key. At
    * most the time.
    */
   flush(timeoutMillis: number): Promise<void>;
@@ -103,20 +110,21 @@ export interface Delivery {
 export function createDelivery(options: DeliveryOptions): Delivery {
   const settings = {
     ...DELIVERY_DEFAULTS,
+    hasProxy: true,
     random: Math.random,
     now: () => performance.now(),
     ...given(options),
   };
-  const { now, random } = settings;
+  const { now, random, maxQueueRecords, maxQueueBytes } = settings;
   const report = toSafeReport(options.report);
   const baseUrl = new URL(options.baseUrl);
   const { origin } = baseUrl;
   const life = new AbortController();
-  // Every sleeping retry listens; that is no leak, and the queue bounds it.
-  setMaxListeners(0, life.signal);
+  const { signal } = life;
 
-  const queue = createQueue({ maxRecords: settings.maxQueueRecords, maxBytes: settings.maxQueueBytes });
-  const inHand = createInHand();
+  const bounds = { maxRecords: maxQueueRecords, maxBytes: maxQueueBytes };
+  const queue = createQueue(bounds);
+  const inHand = createInHand<OfferListener>();
   const counters = createOutcomeCounters();
   let accepted = 0;
   let retries = 0;
@@ -131,27 +139,40 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     timeoutMillis: settings.timeoutMillis,
     maxConnections: settings.concurrency,
     dispatcher: options.dispatcher,
+    hasProxy: settings.hasProxy,
+    now,
+    signal,
     report,
   });
+  const originGate = createOriginGate({ origin, now, random, report });
   const gate = withGate(withBodyLimit(transport.send, createBodyLimit(now)), {
-    originGate: createOriginGate({ origin, now, random, report }),
+    originGate,
     createAccessGate: (projectId) => createAccessGate({ origin, projectId, credentials, now, report }),
     concurrency: createConcurrency(settings.concurrency),
     now,
-    signal: life.signal,
-    onJudged: inHand.recheck,
+    signal,
+    onMoved: inHand.recheck,
   });
   const deliver = withRetry(gate.send, {
     deadlineMillis: settings.retryDeadlineMillis,
     openMillis: gate.openMillis,
     isClosed: gate.isClosed,
     random,
-    signal: life.signal,
-    onRetry: () => {
+    signal,
+    onRetrying(entry: Entry<OfferListener>) {
+      if (inHand.handOver(entry)) tell(() => entry.more.onRetrying?.());
+    },
+    onRetry() {
       retries += 1;
     },
-    onFailure: (message) => {
+    onFailure(message) {
       lastError = message;
+    },
+    onOutcome(entry, outcome) {
+      queue.release(entry.bytes);
+      inHand.settle(entry);
+      count(outcome);
+      tell(() => entry.more.onSettled?.(outcome));
     },
   });
 
@@ -161,40 +182,29 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (outcome.kind === 'dropped') report({ kind: 'dropped', reason: outcome.reason, total });
   };
 
+  /** True if the project's gate opens only after the end. While a probe is under way it may open at any moment. */
+  const opensAfter = (projectId: string, end: number) => {
+    const at = gate.opensAt(projectId);
+    return at > end && at !== Number.POSITIVE_INFINITY;
+  };
+
   let stopped: Promise<void> | undefined;
   const stop = async (timeoutMillis: number) => {
     queue.close();
     const end = now() + timeoutMillis;
-    await inHand.wait(timeoutMillis, (projectId) => isHopeless(gate, projectId, end));
+    await inHand.wait(timeoutMillis, (projectId) => gate.isRefused(projectId) || opensAfter(projectId, end));
     life.abort();
-    await inHand.wait(CLOSE_MILLIS, () => false);
-    await Promise.race([transport.close(), sleep(CLOSE_MILLIS, new AbortController().signal)]);
+    await settledWithin(transport.close(), CLOSE_MILLIS);
   };
 
   return {
-    offer(item) {
-      const release = queue.take(item.bytes);
-      if (release === undefined) return undefined;
+    offer(item, listener = NOBODY) {
+      const { projectId, bytes } = item;
+      while (!queue.take(bytes))
+        if (queue.isClosed || !makeRoom(projectId, bytes, { bounds, queue, inHand, gate })) return false;
       accepted += 1;
-      const entry = inHand.add(item.projectId);
-      let resolveFirst = () => {};
-      const firstAttempt = new Promise<void>((resolve) => {
-        resolveFirst = resolve;
-      });
-      const onFirstAttempt = () => {
-        entry.handOver();
-        resolveFirst();
-      };
-      const outcome = deliver(item, onFirstAttempt)
-        .catch((): Outcome => ({ kind: 'dropped', reason: 'internal' }))
-        .then((final) => {
-          release();
-          entry.settle();
-          count(final);
-          resolveFirst();
-          return final;
-        });
-      return { outcome, firstAttempt };
+      deliver(item, inHand.add(projectId, bytes, listener));
+      return true;
     },
     waitForRoom: queue.waitForRoom,
     get pending() {
@@ -208,7 +218,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       retries,
       ...(lastError !== undefined && { lastError }),
     }),
-    flush: (timeoutMillis) => inHand.wait(timeoutMillis, gate.isClosed),
+    flush(timeoutMillis) {
+      const end = now() + timeoutMillis;
+      return inHand.wait(
+        timeoutMillis,
+        (projectId) => originGate.isOut() || gate.isRefused(projectId) || opensAfter(projectId, end),
+      );
+    },
     shutdown(timeoutMillis) {
       stopped ??= stop(timeoutMillis);
       return stopped;
@@ -216,13 +232,18 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   };
 }
 
-/** For aborted requests to come back and sockets to close. Both are a matter of moments; this is the roof. */
+const NOBODY: OfferListener = {};
+
+/** For sockets to close. A matter of moments; this is the roof. */
 const CLOSE_MILLIS = 1_000;
 
-/** True if the gate opens only after the end. While a probe is under way it may open at any moment. */
-function isHopeless(gate: GateLink, projectId: string, end: number): boolean {
-  const at = gate.opensAt(projectId);
-  return at > end && at !== Number.POSITIVE_INFINITY;
+/** The caller's code: what it throws is not to stop the records. */
+function tell(call: () => void): void {
+  try {
+    call();
+  } catch {
+    // Nobody is there to be told.
+  }
 }
 
 /** The options that were really given: an explicit `undefined` must not hide a default. */

@@ -1,9 +1,16 @@
-/** Closed while the origin is down or asks to be left alone, so that an outage is learnt once, not by each record. */
+/**
+ * Closed while the origin is down or asks to be left alone, so that an outage is learnt once, not by each record.
+ *
+ * 429, 503 and a connection that fails say so themselves, and close it at once. A timeout, a 500, a 502 or another 5xx may be
+ * about one record: these close it in a run, of more than one record and with no other answer between. Behind a load balancer
+ * an outage may have no other sign, and there, too, it must not use up the deadline of every record.
+ */
 
-import { backoffMillis } from './backoff.ts';
+import { backoffMillis, SERVER_ERROR_PAUSE_MILLIS } from './backoff.ts';
 import type { Report } from './events.ts';
+import { createFailureRun } from './failure-run.ts';
 import type { Gate } from './gate.ts';
-import type { DeliveryItem, Retryable, RetryReason, SendResult } from './sender.ts';
+import type { Retryable, SendResult } from './sender.ts';
 
 export interface OriginGatePolicy {
   readonly origin: string;
@@ -12,26 +19,16 @@ export interface OriginGatePolicy {
   readonly report: Report;
 }
 
-/** What closes the gate at once. */
-const OUTAGES: ReadonlySet<RetryReason> = new Set(['throttled', 'unavailable', 'unreachable']);
-
 /** One lost connection is everyday (a kept-alive one that the server closed just then); it closes, but is not told. */
 const FAILURES_TOLD = 2;
 
 export function createOriginGate(policy: OriginGatePolicy): Gate {
   let closedUntil: number | undefined;
   let probing = false;
+  /** Times in a row that the gate closed, or stayed closed after a probe. */
   let failures = 0;
   let told = false;
-  let timedOut: string | undefined;
-
-  /** A timeout may be one slow record; of two records in a row it is an origin that accepts and never answers. */
-  const isOutage = (item: DeliveryItem, result: Retryable, isProbe: boolean) => {
-    if (result.reason !== 'timeout') return OUTAGES.has(result.reason);
-    const other = timedOut !== undefined && timedOut !== item.id;
-    timedOut = item.id;
-    return other || isProbe;
-  };
+  const run = createFailureRun();
 
   const close = (result: Retryable, isProbe: boolean) => {
     const asked = result.retryAfterMillis ?? 0;
@@ -41,7 +38,8 @@ export function createOriginGate(policy: OriginGatePolicy): Gate {
       return;
     }
     failures += 1;
-    const retryInMillis = Math.max(asked, backoffMillis(failures, policy.random));
+    const least = result.reason === 'server_error' ? SERVER_ERROR_PAUSE_MILLIS : 0;
+    const retryInMillis = Math.max(asked, least + backoffMillis(failures, policy.random));
     closedUntil = policy.now() + retryInMillis;
     if (failures < FAILURES_TOLD) return;
     told = true;
@@ -65,6 +63,7 @@ export function createOriginGate(policy: OriginGatePolicy): Gate {
 
   return {
     isClosed: () => closedUntil !== undefined,
+    isOut: () => closedUntil !== undefined && failures >= FAILURES_TOLD,
     opensAt: () => (probing ? Number.POSITIVE_INFINITY : (closedUntil ?? 0)),
     pass() {
       probing = closedUntil !== undefined;
@@ -72,15 +71,23 @@ export function createOriginGate(policy: OriginGatePolicy): Gate {
     },
     judge(item, result, isProbe) {
       if (isProbe) probing = false;
-      if (result.kind === 'retryable' && isOutage(item, result, isProbe)) close(result, isProbe);
-      else if (isAnswer(result)) {
-        timedOut = undefined;
+      if (isFailure(result)) {
+        const isOutage = run.add(item.id, result);
+        if (isOutage || isProbe) close(result, isProbe);
+      } else if (isAnswer(result)) {
+        run.end();
         // Only the probe opens: answers to what was under way before say nothing of now, and the pause was asked for.
         if (isProbe) open();
       }
       return result;
     },
   };
+}
+
+/** True for what says that the origin may be at fault. 408 and 425 are about the request. */
+function isFailure(result: SendResult): result is Retryable {
+  if (result.kind !== 'retryable' || result.reason === 'refused') return false;
+  return result.reason !== 'passing' || (result.status ?? 0) >= 500;
 }
 
 /** True if the server was reached and answered; what it said is for others to judge. */

@@ -9,8 +9,9 @@ export interface QueueBounds {
 }
 
 export interface Queue {
-  /** Takes a slot; the returned function frees it. `undefined` if there is no room, or the queue is closed. */
-  take(bytes: number): (() => void) | undefined;
+  /** Takes a slot, to be released once; false if there is no room, or the queue is closed. */
+  take(bytes: number): boolean;
+  release(bytes: number): void;
   /**
    * True as soon as a slot for so many bytes is free, false after the time, at closing, or at once if it would never fit.
    * A promise of room, not a slot: whoever comes between may take it, so the caller asks again.
@@ -20,6 +21,7 @@ export interface Queue {
   close(): void;
   /** Bytes of the slots that are taken. */
   readonly bytes: number;
+  readonly isClosed: boolean;
 }
 
 interface RoomWaiter {
@@ -50,17 +52,15 @@ export function createQueue({ maxRecords, maxBytes }: QueueBounds): Queue {
 
   return {
     take(size) {
-      if (closed || !fits(size, 0, 0)) return undefined;
+      if (closed || !fits(size, 0, 0)) return false;
       records += 1;
       bytes += size;
-      let taken = true;
-      return () => {
-        if (!taken) return;
-        taken = false;
-        records -= 1;
-        bytes -= size;
-        wake();
-      };
+      return true;
+    },
+    release(size) {
+      records -= 1;
+      bytes -= size;
+      if (waiters.size > 0) wake();
     },
     waitForRoom(size, timeoutMillis) {
       if (closed || size > maxBytes || maxRecords < 1) return Promise.resolve(false);
@@ -84,6 +84,9 @@ export function createQueue({ maxRecords, maxBytes }: QueueBounds): Queue {
     },
     get bytes() {
       return bytes;
+    },
+    get isClosed() {
+      return closed;
     },
   };
 }

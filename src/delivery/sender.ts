@@ -1,8 +1,8 @@
 /**
  * The one contract of the chain: what travels down (an item), and what comes back (a `SendResult`).
  *
- * Every link below the retry link is a `Sender`; it resolves to a result for anything the network can do and rejects
- * only for a bug.
+ * Every link below the retry link is a `Sender`. Results come back through a callback: a record passes four links twice, and
+ * a promise for each of them costs more than the links themselves.
  */
 
 /** One record on its way to the API. */
@@ -20,14 +20,15 @@ export interface DeliveryItem {
   shrink?(maxBytes: number): string | undefined;
 }
 
-/** One attempt to send an item. */
+/** One attempt to send an item, and what is told of it. */
 export interface Attempt {
-  /** Aborted when the delivery gives up: shutdown has run out of time. */
-  readonly signal: AbortSignal;
+  readonly item: DeliveryItem;
   /** 1 for the first attempt of the record. */
   readonly number: number;
   /** Told, perhaps repeatedly, that the record waits behind a closed gate. */
   onHeld?(): void;
+  /** Told once, perhaps before the sender returns. */
+  onResult(result: SendResult): void;
 }
 
 /**
@@ -81,7 +82,12 @@ export type SendResult =
   | Retryable
   /** There is nothing that could be posted: `body()` threw, or the request cannot be formed. */
   | { readonly kind: 'unsendable'; readonly message: string }
-  /** The attempt's signal was aborted first. */
-  | { readonly kind: 'aborted' };
+  /** Gave its place in the queue to a record of a project that is not refused. */
+  | { readonly kind: 'crowded_out' }
+  /** The delivery gave up first: shutdown has run out of time. */
+  | { readonly kind: 'aborted' }
+  /** A bug of ours: it costs the record it met, nothing else. */
+  | { readonly kind: 'failed' };
 
-export type Sender = (item: DeliveryItem, attempt: Attempt) => Promise<SendResult>;
+/** Makes the attempt. Whatever the network can do is a result; it throws only for a bug. */
+export type Sender = (attempt: Attempt) => void;

@@ -1,6 +1,6 @@
 /**
  * The only user of timers in delivery. Every timer is unref'd, so that telemetry never keeps a process alive, and every
- * wait can be aborted, so that shutdown never waits for a backoff.
+ * wait can be cut short, so that shutdown never waits for a backoff.
  */
 
 /** Node fires at once when a delay does not fit 32 bits; nothing here means to wait longer than this. */
@@ -15,60 +15,43 @@ export function after(millis: number, run: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
-/** Resolves true after the delay, false as soon as the signal is aborted. */
-export function sleep(millis: number, signal: AbortSignal): Promise<boolean> {
-  if (signal.aborted) return Promise.resolve(false);
+/** Resolves with the promise, whatever it says, or after the delay. */
+export function settledWithin(promise: Promise<unknown>, millis: number): Promise<void> {
   return new Promise((resolve) => {
-    const finish = (elapsed: boolean) => {
+    const cancel = after(millis, resolve);
+    const finish = () => {
       cancel();
-      signal.removeEventListener('abort', onAbort);
-      resolve(elapsed);
+      resolve();
     };
-    const onAbort = () => finish(false);
-    const cancel = after(millis, () => finish(true));
-    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(finish, finish);
   });
 }
 
-export interface TimeLimit {
-  /** Aborted when the time is up or the outer signal is. */
-  readonly signal: AbortSignal;
-  /** True if it was the time. */
-  isOver(): boolean;
-  /** To be called when the work has ended. */
-  clear(): void;
+/** Sleeps that end together when the signal is aborted. */
+export interface Sleepers {
+  /** Calls `wake` once: with true after the delay, with false at the abort; at once if that was before. */
+  sleep(millis: number, wake: (elapsed: boolean) => void): void;
 }
 
-/** A signal for one piece of work: aborted with `outer`, and after the delay. */
-export function limitTime(millis: number, outer: AbortSignal): TimeLimit {
-  const controller = new AbortController();
-  let over = false;
-  const onAbort = () => controller.abort();
-  const cancel = after(millis, () => {
-    over = true;
-    controller.abort();
+/** One listener for all of them: as many listeners as sleepers would take the square of their number to remove. */
+export function createSleepers(signal: AbortSignal): Sleepers {
+  const ends = new Set<() => void>();
+  signal.addEventListener('abort', () => {
+    for (const end of ends) end();
   });
-  if (outer.aborted) controller.abort();
-  else outer.addEventListener('abort', onAbort, { once: true });
   return {
-    signal: controller.signal,
-    isOver: () => over,
-    clear() {
-      cancel();
-      outer.removeEventListener('abort', onAbort);
+    sleep(millis, wake) {
+      if (signal.aborted) return wake(false);
+      const end = () => {
+        cancel();
+        ends.delete(end);
+        wake(false);
+      };
+      const cancel = after(millis, () => {
+        ends.delete(end);
+        wake(true);
+      });
+      ends.add(end);
     },
   };
-}
-
-/**
- * The promise's value, or `undefined` as soon as the signal is aborted. For work that may not notice the signal in time:
- * undici, for one, looks at it only once the connection stands.
- */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => resolve(undefined);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -2,16 +2,15 @@
  * The innermost sender: one POST over kept-alive connections. The only file that imports undici.
  */
 
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
-import { classifyAnswer, classifyError } from './classify.ts';
-import type { Credential, Credentials } from './credentials.ts';
+import { buildConnector, Client, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici';
+import { createBodyEncoder } from './body-bytes.ts';
+import { type Connections, createConnections, createSharedConnections } from './connections.ts';
+import type { Credentials } from './credentials.ts';
 import type { Report } from './events.ts';
-import { isRedirect, MAX_REDIRECTS, resolveRedirect } from './redirect.ts';
-import { getMessage, MAX_RESPONSE_BYTES, readBounded } from './response-message.ts';
-import { parseRetryAfter } from './retry-after.ts';
-import type { Attempt, DeliveryItem, Sender, SendResult } from './sender.ts';
-import { limitTime, unlessAborted } from './sleep.ts';
-import { withTracingSuppressed } from './suppress-tracing.ts';
+import { Post, type PostOffice } from './post.ts';
+import type { Sender } from './sender.ts';
+import { type Connector, createSockets, type Sockets } from './sockets.ts';
+import { createTimeLimit } from './time-limit.ts';
 
 export type { Dispatcher } from 'undici';
 
@@ -24,10 +23,16 @@ export interface TransportPolicy {
   readonly userAgent: string;
   /** For one attempt: asking for the key, connecting, sending, and the answer. */
   readonly timeoutMillis: number;
-  /** The most connections that are opened to the origin; they are opened as requests need them. */
+  /** The most requests that will be under way at once. Connections are opened as these need them. */
   readonly maxConnections: number;
   /** Used as it is, and never closed: it belongs to the caller. */
   readonly dispatcher?: Dispatcher | undefined;
+  /** Whether the environment names a proxy; `NO_PROXY` is obeyed then, too. */
+  readonly hasProxy: boolean;
+  /** Monotonic clock, milliseconds. */
+  readonly now: () => number;
+  /** Aborted: what is under way is given back as `aborted`. */
+  readonly signal: AbortSignal;
   readonly report: Report;
 }
 
@@ -38,165 +43,82 @@ export interface Transport {
 }
 
 export function createTransport(policy: TransportPolicy): Transport {
-  const dispatcher = policy.dispatcher ?? createDispatcher(policy);
-  return {
-    send: (item, attempt) => withTracingSuppressed(() => sendOnce(dispatcher, policy, item, attempt)),
-    async close() {
-      if (dispatcher !== policy.dispatcher) await dispatcher.destroy();
+  const { baseUrl, credentials, report, signal, dispatcher } = policy;
+  const connections = openConnections(policy);
+  const underWay = createTimeLimit<Post>(policy.timeoutMillis, policy.now, (post) => post.giveUp(true));
+  const office: PostOffice = {
+    origin: baseUrl.origin,
+    prefix: baseUrl.pathname.replace(/\/+$/, ''),
+    headers: {
+      ...lowerCased(policy.headers),
+      'content-type': 'application/json',
+      'user-agent': policy.userAgent,
     },
+    credentials,
+    connections,
+    underWay,
+    // What is not ours may look at the body, and expects text.
+    encode: dispatcher === undefined ? createBodyEncoder() : (text) => text,
+    report,
+  };
+  signal.addEventListener('abort', () => {
+    for (const post of underWay.stop()) post.giveUp(false);
+  });
+  return {
+    send(attempt) {
+      if (signal.aborted) attempt.onResult({ kind: 'aborted' });
+      else new Post(office, attempt).start();
+    },
+    close: connections.close,
   };
 }
 
 /** How long an idle connection is kept where the server gives no hint; below the 60 s of common load balancers. */
 const KEEP_ALIVE_MILLIS = 30_000;
 
-/** undici unrefs idle sockets, so the pool does not keep the process alive. */
-function createDispatcher(policy: TransportPolicy): Dispatcher {
-  const options = {
-    connections: policy.maxConnections,
-    keepAliveTimeout: KEEP_ALIVE_MILLIS,
-    connect: { timeout: policy.timeoutMillis },
+function openConnections(policy: TransportPolicy): Connections {
+  if (policy.dispatcher !== undefined) return createSharedConnections(policy.dispatcher, false);
+  const sockets = createSockets();
+  const connections =
+    (policy.hasProxy ? openProxied(policy, sockets) : undefined) ?? openDirect(policy, sockets);
+  return {
+    ...connections,
+    close() {
+      sockets.close();
+      return connections.close();
+    },
+  };
+}
+
+function openDirect({ baseUrl, timeoutMillis }: TransportPolicy, { quieten }: Sockets): Connections {
+  // One for all, since it is where TLS sessions are remembered.
+  const connect = quieten(buildConnector({ timeout: timeoutMillis }));
+  return createConnections(
+    () => new Client(baseUrl.origin, { connect, keepAliveTimeout: KEEP_ALIVE_MILLIS }),
+  );
+}
+
+/** `undefined` if the proxy settings cannot be used. */
+function openProxied(policy: TransportPolicy, { quieten }: Sockets): Connections | undefined {
+  // The agent makes its own connectors, to the proxy and through it.
+  const factory = (target: URL | string, options: object) => {
+    const { connect } = options as { connect: Connector<buildConnector.Options> };
+    return new Pool(target, { ...options, connect: quieten(connect) });
   };
   try {
-    return new EnvHttpProxyAgent(options);
+    const agent = new EnvHttpProxyAgent({
+      connections: policy.maxConnections,
+      keepAliveTimeout: KEEP_ALIVE_MILLIS,
+      connect: buildConnector({ timeout: policy.timeoutMillis }),
+      factory,
+      clientFactory: factory,
+    });
+    return createSharedConnections(agent, true);
   } catch {
     // An HTTPS_PROXY that is no URL. Wrong environment values warn and fall back; they never stop the application.
     policy.report({ kind: 'proxy_ignored' });
-    return new Agent(options);
-  }
-}
-
-async function sendOnce(
-  dispatcher: Dispatcher,
-  policy: TransportPolicy,
-  item: DeliveryItem,
-  attempt: Attempt,
-): Promise<SendResult> {
-  const limit = limitTime(policy.timeoutMillis, attempt.signal);
-  try {
-    const credential = await policy.credentials.current(limit.signal);
-    if (attempt.signal.aborted) return { kind: 'aborted' };
-    if (credential === undefined) return noKey(policy);
-    const body = buildBody(item);
-    if (body === undefined) return { kind: 'unsendable', message: 'the body could not be built' };
-    const request: Request = { dispatcher, policy, credential, body, signal: limit.signal };
-    const result = await post(request, `${trimSlashes(policy.baseUrl.pathname)}${item.path}`);
-    if (result !== undefined) return result;
-    return interrupted(attempt);
-  } catch (error) {
-    return limit.signal.aborted ? interrupted(attempt) : classifyError(error);
-  } finally {
-    limit.clear();
-  }
-}
-
-interface Request {
-  readonly dispatcher: Dispatcher;
-  readonly policy: TransportPolicy;
-  readonly credential: Credential;
-  readonly body: string;
-  readonly signal: AbortSignal;
-}
-
-/** Posts, follows what may be followed, and judges. `undefined` if the signal was aborted before there was an answer. */
-async function post(request: Request, path: string): Promise<SendResult | undefined> {
-  const { baseUrl } = request.policy;
-  let target = path;
-  for (let redirects = 0; ; redirects++) {
-    const response = await dispatch(request, target);
-    if (response === undefined) return undefined;
-    if (!isRedirect(response.statusCode)) return judge(request, response);
-    await discard(response, request.signal);
-    const redirect = resolveRedirect(response.headers.location, new URL(target, baseUrl.origin));
-    if (redirect.kind !== 'follow' || redirects === MAX_REDIRECTS) {
-      if (redirect.kind === 'foreign') {
-        request.policy.report({ kind: 'redirect_refused', origin: baseUrl.origin, target: redirect.origin });
-      }
-      return { kind: 'rejected', status: response.statusCode, message: REDIRECT_MESSAGES[redirect.kind] };
-    }
-    target = redirect.path;
-  }
-}
-
-const REDIRECT_MESSAGES = {
-  follow: 'too many redirects',
-  foreign: 'a redirect to another origin is not followed',
-  invalid: 'a redirect without a usable location',
-} as const;
-
-async function dispatch(request: Request, path: string): Promise<Dispatcher.ResponseData | undefined> {
-  const { dispatcher, policy, credential, body, signal } = request;
-  const pending = dispatcher.request({
-    origin: policy.baseUrl.origin,
-    path,
-    method: 'POST',
-    headers: {
-      ...lowerCased(policy.headers),
-      authorization: credential.authorization(),
-      'content-type': 'application/json',
-      'user-agent': policy.userAgent,
-    },
-    body,
-    signal,
-    // One limit for the whole attempt is ours; undici's own, per phase, would only blur which one it was.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
-  const response = await unlessAborted(pending, signal);
-  if (response === undefined) {
-    // Nobody waits any more; what still comes is thrown away, and its failure is no unhandled rejection.
-    pending.then((late) => late.body.dump()).catch(() => {});
-  }
-  return response;
-}
-
-async function judge(request: Request, response: Dispatcher.ResponseData): Promise<SendResult> {
-  const { statusCode: status, headers } = response;
-  const generation = request.credential.generation;
-  if (status >= 200 && status < 300) {
-    await discard(response, request.signal);
-    return classifyAnswer({ status, message: '', credential: generation });
-  }
-  const text = (await unlessAborted(readBounded(response.body), request.signal)) ?? '';
-  const retryAfterMillis = parseRetryAfter(headers['retry-after'], headers.date, Date.now());
-  return classifyAnswer({
-    status,
-    message: getMessage(status, text, request.credential.redact),
-    credential: generation,
-    ...(retryAfterMillis !== undefined && { retryAfterMillis }),
-  });
-}
-
-/** Reads to the end, so that the connection can be used again; gives the connection up if that would take too much. */
-async function discard(response: Dispatcher.ResponseData, signal: AbortSignal): Promise<void> {
-  // A body that breaks off changes nothing: the status line is the answer.
-  await response.body.dump({ limit: MAX_RESPONSE_BYTES, signal }).catch(() => {});
-}
-
-function interrupted(attempt: Attempt): SendResult {
-  if (attempt.signal.aborted) return { kind: 'aborted' };
-  return { kind: 'retryable', reason: 'timeout', message: 'no answer in time' };
-}
-
-function noKey(policy: TransportPolicy): SendResult {
-  return {
-    kind: 'refused',
-    credential: policy.credentials.generation(),
-    message: 'there is no usable API key',
-  };
-}
-
-function buildBody(item: DeliveryItem): string | undefined {
-  try {
-    return item.body();
-  } catch {
-    // The error may quote content.
     return undefined;
   }
-}
-
-function trimSlashes(path: string): string {
-  return path.replace(/\/+$/, '');
 }
 
 /** HTTP/1 header names have no case, but two spellings in one object would be sent twice. */

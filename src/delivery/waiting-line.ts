@@ -1,12 +1,14 @@
+import { createFifo } from './fifo.ts';
+
 /** First come, first served, in two lines: records for their first attempt, and those that have failed before. */
 export interface WaitingLine<T> {
   readonly size: number;
   add(waiter: T, isFirstAttempt: boolean): void;
   /** Takes the next one out: for a probe preferably a fresh one, else preferably one that comes again. */
   take(isProbe: boolean): T | undefined;
+  /** Takes out the one that came last, preferably a fresh one. */
+  takeNewest(): T | undefined;
   all(): Iterable<T>;
-  /** Takes all out. */
-  clear(): readonly T[];
 }
 
 /**
@@ -14,16 +16,8 @@ export interface WaitingLine<T> {
  * gate that a single bad record has closed must be opened by another one, or that record would hold up all of them.
  */
 export function createWaitingLine<T>(): WaitingLine<T> {
-  // Sets keep the order of insertion and give up their first member in constant time, unlike `Array.shift`.
-  const fresh = new Set<T>();
-  const again = new Set<T>();
-  const takeFirst = (line: Set<T>) => {
-    for (const waiter of line) {
-      line.delete(waiter);
-      return waiter;
-    }
-    return undefined;
-  };
+  const fresh = createFifo<T>();
+  const again = createFifo<T>();
   function* all() {
     yield* again;
     yield* fresh;
@@ -32,19 +26,10 @@ export function createWaitingLine<T>(): WaitingLine<T> {
     get size() {
       return fresh.size + again.size;
     },
-    add: (waiter, isFirstAttempt) => {
-      (isFirstAttempt ? fresh : again).add(waiter);
-    },
-    take: (isProbe) => {
-      const [preferred, other] = isProbe ? [fresh, again] : [again, fresh];
-      return takeFirst(preferred) ?? takeFirst(other);
-    },
+    add: (waiter, isFirstAttempt) => (isFirstAttempt ? fresh : again).push(waiter),
+    take: (isProbe) =>
+      isProbe ? (fresh.takeOldest() ?? again.takeOldest()) : (again.takeOldest() ?? fresh.takeOldest()),
+    takeNewest: () => fresh.takeNewest() ?? again.takeNewest(),
     all,
-    clear() {
-      const waiting = [...all()];
-      fresh.clear();
-      again.clear();
-      return waiting;
-    },
   };
 }

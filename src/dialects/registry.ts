@@ -1,6 +1,6 @@
 import { pickString } from '../span/attributes.ts';
 import { ofKeys, presentKeys } from '../span/shape.ts';
-import type { Attributes, SpanData } from '../span/span-data.ts';
+import { type Attributes, NO_SPAN, type SpanData } from '../span/span-data.ts';
 import { anthropicSdk } from './anthropic-sdk.ts';
 import { awsSdk } from './aws-sdk.ts';
 import { claudeCode } from './claude-code.ts';
@@ -52,14 +52,27 @@ export const DIALECTS: readonly Dialect[] = [
   otelGenAi,
 ];
 
+/** What decides whose span it is, but for rare exceptions. */
+export type SpanSigns = Pick<SpanData, 'name' | 'events' | 'attributes' | 'scope'>;
+
+/** True where no built-in dialect can know the span; cheap, for most spans of most apps are such. */
+export function isForeign(span: SpanSigns): boolean {
+  return isToldByKeys(span) && dialectByKeys(span) === undefined;
+}
+
 export function findDialect(span: SpanData, dialects: readonly Dialect[] = DIALECTS): Dialect | undefined {
-  if (dialects !== DIALECTS || !isToldByKeys(span)) return dialects.find((dialect) => dialect.detect(span));
+  return dialects === DIALECTS && isToldByKeys(span)
+    ? dialectByKeys(span)
+    : dialects.find((dialect) => dialect.detect(span));
+}
+
+function dialectByKeys(span: SpanSigns): Dialect | undefined {
   const { name, version } = span.scope;
   const known = ofKeys(span.attributes, verdictsOf);
   const scope = version === undefined ? name : `${name}\n${version}`;
   let verdict = known.byScope.get(scope);
   if (verdict === undefined) {
-    const probe: SpanData = { ...ANY_SPAN, scope: span.scope, attributes: known.probe };
+    const probe: SpanData = { ...NO_SPAN, scope: span.scope, attributes: known.probe };
     verdict = DIALECTS.find((dialect) => dialect.detect(probe)) ?? NO_DIALECT;
     if (known.byScope.size < MAX_SCOPES) known.byScope.set(scope, verdict);
   }
@@ -78,7 +91,7 @@ export const TELLING_VALUES: readonly string[] = [
 const SYSTEM_KEYS = ['gen_ai.system', 'gen_ai.provider.name'] as const;
 
 /** Whether scope and attribute keys alone decide whose span it is. */
-function isToldByKeys({ name, events, attributes }: SpanData): boolean {
+function isToldByKeys({ name, events, attributes }: SpanSigns): boolean {
   return (
     events.length === 0 &&
     !name.startsWith('claude_code.') &&
@@ -89,25 +102,6 @@ function isToldByKeys({ name, events, attributes }: SpanData): boolean {
 
 const NO_DIALECT = 'none';
 const MAX_SCOPES = 256;
-const ANY_SPAN: SpanData = {
-  traceId: '',
-  spanId: '',
-  parentSpanId: undefined,
-  parentIsRemote: false,
-  sampled: true,
-  name: '',
-  startTime: [0, 0],
-  endTime: [0, 0],
-  statusCode: 0,
-  statusMessage: undefined,
-  attributes: {},
-  events: [],
-  scope: { name: '', version: undefined },
-  resource: {},
-  droppedAttributesCount: 0,
-  droppedEventsCount: 0,
-};
-
 /** Whose spans with these keys are, scope by scope, as they turn up. */
 function verdictsOf(keys: readonly string[]): {
   readonly byScope: Map<string, Dialect | typeof NO_DIALECT>;

@@ -11,12 +11,15 @@ export interface Ledger {
   };
   /** `created = delivered + rejected + dropped + spooled + pending`, at every moment. */
   readonly records: {
+    /** Made of spans, or taken over from the spool of a process that has ended. */
     readonly created: number;
     readonly delivered: number;
     readonly rejected: number;
     /** By reason. */
     readonly dropped: Readonly<Record<string, number>>;
+    /** In the spool, and not in hand. */
     readonly spooled: number;
+    /** In hand, whether or not there is a copy in the spool. */
     readonly pending: number;
   };
   /** Bytes of the records in hand. */
@@ -27,18 +30,41 @@ export interface Ledger {
   readonly lastError?: string;
 }
 
+/** Every record is entered once, as created, and is pending until one of the others is entered for it. */
 export interface LedgerBook {
   addSpans(seen: number, converted: number): void;
   addCreated(): void;
+  addDelivered(): void;
+  /** Returns the total. */
+  addRejected(): number;
+  /** Returns the total of the reason. */
   addDropped(reason: string): number;
-  read(delivery: DeliveryStats | undefined): Ledger;
+  addSpooled(): void;
+  /** A spooled record is in hand again. */
+  takeSpooled(): void;
+  /**
+   * Records were lost from the spool; returns the total of the reason.
+   *
+   * @param known how many of them are in this ledger as spooled
+   * @param unknown how many are in no ledger of this process yet
+   */
+  addLost(reason: string, known: number, unknown: number): number;
+  read(delivery: Pick<DeliveryStats, 'bytes' | 'retries' | 'lastError'> | undefined): Ledger;
 }
 
 export function createLedgerBook(): LedgerBook {
   let seen = 0;
   let converted = 0;
   let created = 0;
+  let delivered = 0;
+  let rejected = 0;
+  let spooled = 0;
   const dropped = new Map<string, number>();
+  const addDropped = (reason: string, n: number): number => {
+    const total = (dropped.get(reason) ?? 0) + n;
+    dropped.set(reason, total);
+    return total;
+  };
   return {
     addSpans(newSeen, newConverted) {
       seen += newSeen;
@@ -47,30 +73,33 @@ export function createLedgerBook(): LedgerBook {
     addCreated() {
       created++;
     },
-    addDropped(reason) {
-      const total = (dropped.get(reason) ?? 0) + 1;
-      dropped.set(reason, total);
-      return total;
+    addDelivered() {
+      delivered++;
+    },
+    addRejected: () => ++rejected,
+    addDropped: (reason) => addDropped(reason, 1),
+    addSpooled() {
+      spooled++;
+    },
+    takeSpooled() {
+      spooled--;
+    },
+    addLost(reason, known, unknown) {
+      created += unknown;
+      spooled -= known;
+      return addDropped(reason, known + unknown);
     },
     read(delivery) {
-      const all: Record<string, number> = {};
-      const add = (reason: string, n: number): void => {
-        if (n > 0) all[reason] = (all[reason] ?? 0) + n;
-      };
-      for (const [reason, n] of Object.entries(delivery?.dropped ?? {})) add(reason, n);
-      for (const [reason, n] of dropped) add(reason, n);
-      const delivered = delivery?.delivered ?? 0;
-      const rejected = delivery?.rejected ?? 0;
-      const lost = Object.values(all).reduce((sum, n) => sum + n, 0);
+      const lost = [...dropped.values()].reduce((sum, n) => sum + n, 0);
       return {
         spans: { seen, skipped: seen - converted, converted },
         records: {
           created,
           delivered,
           rejected,
-          dropped: all,
-          spooled: 0,
-          pending: created - delivered - rejected - lost,
+          dropped: Object.fromEntries(dropped),
+          spooled,
+          pending: created - delivered - rejected - lost - spooled,
         },
         bytes: delivery?.bytes ?? 0,
         retries: delivery?.retries ?? 0,

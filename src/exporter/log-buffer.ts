@@ -32,6 +32,8 @@ interface Entry {
   size: number;
 }
 
+const NONE: readonly LogData[] = [];
+
 export function createLogBuffer(options: LogBufferOptions): LogBuffer {
   const {
     now,
@@ -78,6 +80,7 @@ export function createLogBuffer(options: LogBufferOptions): LogBuffer {
       evict();
     },
     take(traceId, spanId) {
+      if (entries.size === 0) return NONE;
       const key = `${traceId}/${spanId}`;
       const entry = entries.get(key);
       if (!entry) return [];

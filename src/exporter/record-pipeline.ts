@@ -1,15 +1,17 @@
 /** Spans → records → delivery, with everything that an exporter and a processor have in common: reading, building, counting, warning. */
 import { type Config, type FreeplayOptions, resolveConfig } from '../config.ts';
 import { createConverter, wantedRecords } from '../convert.ts';
+import { isForeign } from '../dialects/registry.ts';
 import { createLineage, type Lineage, type LineageOptions } from '../lineage/lineage.ts';
 import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
 import { createLog, type Log } from '../log.ts';
 import { toOutgoing } from '../record/outgoing.ts';
 import type { OutgoingRecord } from '../record/record.ts';
-import { fromSdkSpan, type SdkSpan } from '../span/from-sdk.ts';
+import { fromSdkSpan, type SdkSpan, signsOf } from '../span/from-sdk.ts';
 import { createLedgerBook, type Ledger } from './ledger.ts';
 import { createLogBuffer } from './log-buffer.ts';
 import { createLogRecordProcessor, type FreeplayLogRecordProcessor } from './log-record-processor.ts';
+import { reportMetrics } from './metrics.ts';
 import { createRecordOutbox, type RecordOutbox } from './record-outbox.ts';
 
 export interface RecordPipeline {
@@ -23,8 +25,11 @@ export interface RecordPipeline {
    * The span as its dialect reads it, joined with its log events; `undefined` for a span that is not recorded.
    *
    * @param includeUnsampled read spans that are recorded but not sampled, too
+   * @param known what `peek` gave of it after its end: only log events could add to that
    */
-  read(span: SdkSpan, includeUnsampled?: boolean): ReadSpan | undefined;
+  read(span: SdkSpan, includeUnsampled?: boolean, known?: ReadSpan): ReadSpan | undefined;
+  /** True where no dialect can know the span: it can be an ancestor, and nothing more. */
+  isForeign(span: SdkSpan): boolean;
   /** A span that still runs, as far as it has come; its log events stay where they are. */
   peek(span: SdkSpan): ReadSpan | undefined;
   /** One record that cannot be built costs no other. */
@@ -62,6 +67,23 @@ export function createRecordPipeline(
   const internalFailure = (): void =>
     log.warn('FREEPLAY_OTEL_INTERNAL', 'an internal error was caught; the app is not affected');
 
+  const stopMetrics =
+    outbox && config.meterProvider
+      ? reportMetrics(config.meterProvider, {
+          // Only a processor knows spans that still run.
+          component: lineageOptions.live ? 'FreeplaySpanProcessor' : 'FreeplaySpanExporter',
+          maxQueueRecords: config.maxQueueRecords,
+          maxQueueBytes: config.maxQueueBytes,
+          ledger: outbox.ledger,
+          onFailure: () =>
+            log.warn(
+              'FREEPLAY_OTEL_INTERNAL',
+              'the meterProvider threw; metrics may be missing, records are not affected',
+              'metrics',
+            ),
+        })
+      : undefined;
+
   let overflow = 0;
   let toldFailures = 0;
 
@@ -89,13 +111,14 @@ export function createRecordPipeline(
     lineage,
     outbox,
     logRecordProcessor: createLogRecordProcessor(logs, internalFailure),
-    read(span, includeUnsampled = false) {
+    read(span, includeUnsampled = false, known) {
       try {
-        const data = fromSdkSpan(span);
+        const data = known?.span ?? fromSdkSpan(span);
         if (!data) return dropMalformed();
         const wanted = data.sampled || includeUnsampled;
         if (!wanted) return undefined;
-        const read = converter.read(data, logs.take(data.traceId, data.spanId));
+        const events = logs.take(data.traceId, data.spanId);
+        const read = known && events.length === 0 ? known : converter.read(data, events);
         warnOfFailures();
         return read;
       } catch {
@@ -103,6 +126,7 @@ export function createRecordPipeline(
         return undefined;
       }
     },
+    isForeign: (span) => config.dialects.length === 0 && isForeign(signsOf(span)),
     peek(span) {
       const data = fromSdkSpan(span);
       return data && converter.read(data, []);
@@ -111,7 +135,7 @@ export function createRecordPipeline(
       const records: OutgoingRecord[] = [];
       for (const plan of plans) {
         try {
-          records.push(toOutgoing(converter.build(plan)));
+          records.push(converter.plan(plan));
         } catch {
           book.addCreated();
           book.addDropped('conversion');
@@ -125,7 +149,14 @@ export function createRecordPipeline(
       return update && toOutgoing(update);
     },
     countSpans(seen, plans) {
-      book.addSpans(seen, new Set(plans.flatMap((plan) => plan.span?.spanId ?? [])).size);
+      let converted = 0;
+      let last: unknown;
+      for (const { span } of plans) {
+        // The two records of a root that was named by its span id follow each other.
+        if (span && span !== last) converted++;
+        last = span;
+      }
+      book.addSpans(seen, converted);
     },
     warnOfOverflow(forgottenSpans = 0) {
       const given = lineage.stats().evictedTraces + forgottenSpans;
@@ -138,16 +169,17 @@ export function createRecordPipeline(
     },
     internalFailure,
     ledger: () => outbox?.ledger() ?? book.read(undefined),
-    flush: (timeoutMillis) => whileAlive(outbox?.flush(timeoutMillis), timeoutMillis),
+    flush: (timeoutMillis) => whileAlive(outbox?.flush(timeoutMillis), timeoutMillis + CLOSE_MILLIS),
     async shutdown(timeoutMillis) {
       if (!outbox) return;
       await whileAlive(outbox.shutdown(timeoutMillis), timeoutMillis + CLOSE_MILLIS);
+      stopMetrics?.();
       sayGoodbye(outbox.ledger(), log);
     },
   };
 }
 
-/** Connections close after the limit; the process stays for that. */
+/** Connections close after the limit, and what ends at it must still be told; the process stays for that. */
 const CLOSE_MILLIS = 2_000;
 
 function hasAddress(config: Config, log: Log): config is Config & { readonly projectId: string } {
@@ -188,13 +220,13 @@ async function whileAlive(work: Promise<void> | undefined, limitMillis: number):
   }
 }
 
-/** The process ends now: what is still in hand is lost with it. */
+/** The process ends now: what is still in hand, and not in the spool, is lost with it. */
 function warnOfRest(pipeline: RecordPipeline): void {
-  const { pending } = pipeline.ledger().records;
-  if (pending === 0) return;
+  const { unsafe } = pipeline.outbox?.atStake() ?? { unsafe: 0 };
+  if (unsafe === 0) return;
   pipeline.log.warnOnce(
     'FREEPLAY_OTEL_LOSS',
-    `${pending} records were not delivered before the process ended (${pipeline.ledger().lastError ?? 'no time was left'})`,
+    `${unsafe} records were not delivered before the process ended (${pipeline.ledger().lastError ?? 'no time was left'})`,
     'exit',
   );
 }
@@ -211,9 +243,9 @@ export function flushBeforeExit(
 ): () => void {
   let flushed = -1;
   const onBeforeExit = (): void => {
-    const { created, pending } = pipeline.ledger().records;
-    const mark = created + pendingSpans();
-    if (pending + pendingSpans() === 0 || mark === flushed) return;
+    const inHand = (pipeline.outbox?.atStake().records ?? 0) + pendingSpans();
+    const mark = pipeline.ledger().records.created + pendingSpans();
+    if (inHand === 0 || mark === flushed) return;
     flushed = mark;
     void flush().then(() => warnOfRest(pipeline));
   };

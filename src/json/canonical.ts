@@ -2,13 +2,28 @@
  * A walk over JSON text that copies instead of parsing. It goes only where the text is what `JSON.stringify` would write; wherever it
  * is not (other escapes, spaces, `1.0`, a key twice), it says so, and the caller parses.
  */
+import { keepOptimised } from '../keep-optimised.ts';
 
 const QUOTE = 0x22;
 const SPACE = 0x20;
 
 /** Letters that `JSON.stringify` writes behind a backslash. Not `u`: the few characters that it writes so are left to it. */
-const ESCAPES: ReadonlySet<number> = new Set([...'"\\bfnrt'].map((letter) => letter.charCodeAt(0)));
+function isEscape(code: number): boolean {
+  switch (code) {
+    case 0x22:
+    case 0x5c:
+    case 0x6e:
+    case 0x74:
+    case 0x72:
+    case 0x62:
+    case 0x66:
+      return true;
+    default:
+      return false;
+  }
+}
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\u0000-\u001f]/;
 
 /** Four characters at a time; 64 KiB at once. */
@@ -51,18 +66,23 @@ const ODD_KEY = /^(__proto__|constructor|prototype|\d.*)$/;
 /** Integers and short decimals that print as they are written; not -0, no exponents, no trailing zeros. */
 const PLAIN_NUMBER = /(?:-?[1-9]\d{0,14}|0)(?![\d.eE])|-?(?:[1-9]\d{0,5}|0)\.\d{0,5}[1-9](?![\d.eE])/y;
 
+function indexOf(text: string, part: string, from: number): number {
+  const at = text.indexOf(part, from);
+  return at === -1 ? text.length : at;
+}
+
 /** Where in the text the walk stands. Methods that meet something else than they walk return -1 or `false`, and the walk is over. */
 export class JsonWalk {
   readonly text: string;
   at: number;
-  /** The first backslash at or after `at`, looked for once for many strings. */
-  #backslash: number;
+  /** The first backslash that has not been passed, looked for once for many strings; the text's length where there is none. */
+  backslash: number;
 
   /** @param text must be `isWalkable` */
   constructor(text: string, at: number = 0) {
     this.text = text;
     this.at = at;
-    this.#backslash = text.indexOf('\\', at);
+    this.backslash = indexOf(text, '\\', at);
   }
 
   /** Steps over one character. */
@@ -78,21 +98,34 @@ export class JsonWalk {
 
   /** Steps over a string literal; its end, or -1. It begins where the walk stood. */
   string(): number {
-    const { text } = this;
-    if (text.charCodeAt(this.at) !== QUOTE) return -1;
-    let end = text.indexOf('"', this.at + 1);
-    if (this.#backslash !== -1 && this.#backslash < this.at) this.#backslash = text.indexOf('\\', this.at);
-    let backslash = this.#backslash;
-    while (backslash !== -1 && backslash < end) {
-      const escaped = text.charCodeAt(backslash + 1);
-      if (!ESCAPES.has(escaped)) return -1;
-      if (backslash + 1 === end) end = text.indexOf('"', end + 1);
-      backslash = text.indexOf('\\', backslash + 2);
-    }
-    this.#backslash = backslash;
+    const { text, at } = this;
+    if (text.charCodeAt(at) !== QUOTE) return -1;
+    let end = text.indexOf('"', at + 1);
     if (end === -1) return -1;
+    if (this.backslash < end) {
+      // One before the literal, in a number or a word, is no JSON: whoever comes there gives up.
+      let backslash = this.backslash < at ? indexOf(text, '\\', at) : this.backslash;
+      while (backslash < end) {
+        if (!isEscape(text.charCodeAt(backslash + 1))) return -1;
+        if (backslash + 1 === end) {
+          end = text.indexOf('"', end + 1);
+          if (end === -1) return -1;
+        }
+        backslash = indexOf(text, '\\', backslash + 2);
+      }
+      this.backslash = backslash;
+    }
     this.at = end + 1;
-    return this.at;
+    return end + 1;
+  }
+
+  /** Whether the literal from there to here is this word, which needs no escapes. */
+  isWord(from: number, word: string): boolean {
+    const { text, at } = this;
+    if (at - from !== word.length + 2) return false;
+    for (let i = 0; i < word.length; i++)
+      if (text.charCodeAt(from + 1 + i) !== word.charCodeAt(i)) return false;
+    return true;
   }
 
   /** Steps over any value; its end, or -1. */
@@ -152,3 +185,5 @@ export class JsonWalk {
     return this.takes(0x7d) ? this.at : -1;
   }
 }
+
+keepOptimised(new JsonWalk(''));

@@ -6,6 +6,8 @@
  * out slices instead of parsed values, and bodies can be written by copying them, without any reader changing.
  */
 
+import { keepOptimised } from '../keep-optimised.ts';
+
 /** A parsed JSON value. `undefined` members are treated as absent. */
 export type JsonValue =
   | string
@@ -61,6 +63,8 @@ export class JsonText {
     return this.parse();
   }
 }
+
+keepOptimised(new JsonText(''));
 
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 

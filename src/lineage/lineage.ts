@@ -40,6 +40,8 @@ export interface Lineage {
    * @param now milliseconds, for ageing; any monotonic origin
    */
   resolve(batch: readonly ReadSpan[], whole: boolean, now?: number): readonly RecordPlan[];
+  /** Whether anything of the trace is remembered. */
+  knows(traceId: string): boolean;
   /** Placeholders for parents that were named and have not come; traces unheard of since `before` only, if given. */
   settle(before?: number): readonly RecordPlan[];
   /** How often state had to be given up early, and how often two span ids of a trace met after stamping. */
@@ -72,10 +74,10 @@ export function createLineage(options: LineageOptions = {}): Lineage {
     if (wholeReports.length > MAX_WHOLE_REPORTS) wholeReports.shift()?.letGo?.();
   }
 
-  function traceOf(traceId: string, now: number, settled: RecordPlan[]): Trace {
+  function traceOf(traceId: string, spans: readonly ReadSpan[], now: number, settled: RecordPlan[]): Trace {
     let trace = traces.get(traceId);
     if (trace) traces.delete(traceId);
-    else trace = newTrace(traceId, { wants, live, limit: maxSpans });
+    if (!trace || isReplayed(trace, spans)) trace = newTrace(traceId, { wants, live, limit: maxSpans });
     trace.touched = now;
     traces.set(traceId, trace); // insertion order is the order of last use
     while (traces.size > maxTraces) {
@@ -91,7 +93,7 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   function resolve(batch: readonly ReadSpan[], whole: boolean, now: number = 0): readonly RecordPlan[] {
     const plans: RecordPlan[] = [];
     for (const [traceId, spans] of groupByTrace(batch)) {
-      const trace = traceOf(traceId, now, plans);
+      const trace = traceOf(traceId, spans, now, plans);
       if (trace.seen.size + spans.length > maxSpans && trace.seen.size > 0) {
         // Forget the older half of the trace: what it named is settled when the trace is.
         for (const spanId of [...trace.seen.keys()].slice(0, trace.seen.size >> 1)) trace.seen.delete(spanId);
@@ -114,7 +116,12 @@ export function createLineage(options: LineageOptions = {}): Lineage {
     return plans;
   }
 
-  return { resolve, settle, stats: () => ({ ...counts, traces: traces.size }) };
+  return {
+    resolve,
+    settle,
+    knows: (traceId) => traces.has(traceId),
+    stats: () => ({ ...counts, traces: traces.size }),
+  };
 }
 
 function groupByTrace(batch: readonly ReadSpan[]): Map<string, ReadSpan[]> {
@@ -162,6 +169,11 @@ function resolveTrace(
   return plans;
 }
 
+/** Spans that were resolved before, of a trace that was over: whoever hands them in again means it. Their ids are the same. */
+function isReplayed(trace: Trace, spans: readonly ReadSpan[]): boolean {
+  return trace.isOver && spans.every(({ span }) => trace.seen.has(span.spanId));
+}
+
 /** What later batches need to know; a span that was skipped hands what is below it on to its own parent. */
 function remember(trace: Trace, nodes: readonly TraceNode[]): void {
   for (const node of nodes) {
@@ -186,6 +198,7 @@ function keepOpen(trace: Trace, hold: (report: CallReport) => void): void {
     last?.letGo();
     if (call) hold(call);
   }
+  trace.isOver = false;
   trace.latest = [];
 }
 
@@ -201,6 +214,7 @@ function keepClosed(trace: Trace): void {
       call?.letGo?.();
     }
   }
+  trace.isOver = true;
   trace.latest = [];
   trace.reports = [];
 }

@@ -1,6 +1,7 @@
 /** What the records below a span add up to: carried upwards as spans are resolved, so that no one looks down again. */
 import type { Message, Reading } from '../completion/completion.ts';
 import { asText, isEmptyText } from '../json/json-text.ts';
+import { keepOptimised } from '../keep-optimised.ts';
 import { before, type HrTime } from '../span/span-data.ts';
 import type { CallReport } from './call-report.ts';
 
@@ -29,6 +30,8 @@ export class Said {
     this.#message = undefined;
   }
 }
+
+keepOptimised(new Said([0, 0], { role: 'user', parts: [], toolCalls: [] }));
 
 export interface Rollup {
   readonly completions: number;

@@ -1,7 +1,8 @@
 /** What is known of one trace, and the spans of a batch on their way through it. */
 import type { Reading, Surroundings } from '../completion/completion.ts';
+import { keepOptimised } from '../keep-optimised.ts';
 import { traceIdOf } from '../record/ids.ts';
-import { before, type HrTime, type SpanData } from '../span/span-data.ts';
+import { before, type HrTime, NO_SPAN, type SpanData } from '../span/span-data.ts';
 import type { CallReport } from './call-report.ts';
 import type { Lent } from './inherit.ts';
 import type { LineageOptions } from './lineage.ts';
@@ -38,6 +39,8 @@ export interface Trace {
   readonly limit: number;
   readonly groupId: string;
   touched: number;
+  /** Nothing of it runs or waits any more. */
+  isOver: boolean;
   readonly seen: Map<string, Seen>;
   /** Span ids that records name as parents and that have not come. */
   readonly needed: Set<string>;
@@ -108,13 +111,19 @@ export class TraceNode implements ReadSpan {
   }
 }
 
+keepOptimised(new TraceNode({ span: NO_SPAN, dialect: '', reading: undefined }));
+
 export function newTrace(traceId: string, rules: Pick<Trace, 'wants' | 'live' | 'limit'>): Trace {
   return {
     traceId,
-    ...rules,
-    rollsUp: rules.wants('group', 'workflow') || rules.wants('group', undefined) || rules.wants('step', 'agent'),
+    wants: rules.wants,
+    live: rules.live,
+    limit: rules.limit,
+    rollsUp:
+      rules.wants('group', 'workflow') || rules.wants('group', undefined) || rules.wants('step', 'agent'),
     groupId: traceIdOf(traceId),
     touched: 0,
+    isOver: false,
     seen: new Map(),
     needed: new Set(),
     below: new Map(),

@@ -11,9 +11,11 @@ import { isWalkable, JsonWalk } from '../json/canonical.ts';
 import { JsonText } from '../json/json-text.ts';
 import { argumentsText } from './parts.ts';
 
-const ROLES: ReadonlyMap<string, Role> = new Map(
-  (['system', 'developer', 'user', 'assistant', 'tool'] as const).map((role) => [`"${role}"`, role]),
-);
+const ROLES = ['user', 'assistant', 'tool', 'system', 'developer'] as const;
+
+type Kind = 'text' | 'reasoning' | 'tool_call' | 'tool_call_response';
+
+const KINDS = ['text', 'tool_call', 'tool_call_response', 'reasoning'] as const satisfies readonly Kind[];
 
 const COMMA = 0x2c;
 const COLON = 0x3a;
@@ -41,7 +43,7 @@ export function walkInstructions(text: unknown): readonly Message[] | undefined 
   const parts = walkList<Part>(text, (walk, into) => {
     const fields = walkPart(walk);
     // A text that looks like a list of parts is opened by the parser.
-    if (fields?.type !== '"text"' || !isPlainText(walk.text, fields.content)) return false;
+    if (fields?.type !== 'text' || !isPlainText(walk.text, fields.content)) return false;
     into.push({ kind: 'text', text: fields.content as JsonText });
     return true;
   });
@@ -76,23 +78,22 @@ function walkMessage(walk: JsonWalk, into: Message[]): boolean {
   let finish: JsonText | undefined;
   let held: Held | undefined;
   do {
-    const start = walk.at;
-    const end = walk.string();
-    if (end === -1 || !walk.takes(COLON)) return false;
-    if (isKey(walk, start, end, 'role')) {
+    const key = keyOf(walk, MESSAGE_KEYS);
+    if (key === undefined || !walk.takes(COLON)) return false;
+    if (key === 'role') {
       const from = walk.at;
       if (role !== undefined || walk.string() === -1) return false;
-      role = ROLES.get(walk.text.slice(from, walk.at));
+      role = wordOf(walk, from, ROLES);
       if (role === undefined) return false;
-    } else if (isKey(walk, start, end, 'parts')) {
+    } else if (key === 'parts') {
       if (held !== undefined) return false;
       held = walkParts(walk);
       if (held === undefined) return false;
-    } else if (isKey(walk, start, end, 'finish_reason')) {
+    } else {
       if (finish !== undefined) return false;
       finish = slice(walk, true);
       if (finish === undefined) return false;
-    } else return false;
+    }
   } while (walk.takes(COMMA));
   if (!walk.takes(CLOSE_OBJECT) || role === undefined || held === undefined) return false;
   const { parts, calls, results } = held;
@@ -128,24 +129,24 @@ function walkParts(walk: JsonWalk): Held | undefined {
 function hold(text: string, fields: Fields, { parts, calls, results }: Held): boolean {
   const { content, id, name, args, response } = fields;
   switch (fields.type) {
-    case '"text"':
+    case 'text':
       if (!content || id || name || args || response) return false;
       parts.push({ kind: 'text', text: content });
       return true;
-    case '"reasoning"':
+    case 'reasoning':
       if (id || name || args || response || !isPlainText(text, content)) return false;
       if (content.end - content.start > 2) parts.push({ kind: 'reasoning', text: content });
       return true;
-    case '"tool_call"': {
+    case 'tool_call': {
       if (content || response || !isId(text, id) || !isSaid(name)) return false;
       calls.push({
-        id: id.parse() as string,
-        name: name.parse() as string,
+        id: stringOf(id),
+        name: stringOf(name),
         arguments: argumentsOf(args),
       });
       return true;
     }
-    case '"tool_call_response"': {
+    case 'tool_call_response': {
       const said = !content && !name && !args && response ? resultOf(text, response) : undefined;
       if (said === undefined || !isId(text, id)) return false;
       results.push({
@@ -153,7 +154,7 @@ function hold(text: string, fields: Fields, { parts, calls, results }: Held): bo
         name: undefined,
         parts: [{ kind: 'text', text: said }],
         toolCalls: NO_CALLS,
-        toolCallId: id.parse() as string,
+        toolCallId: stringOf(id),
       });
       return true;
     }
@@ -163,7 +164,7 @@ function hold(text: string, fields: Fields, { parts, calls, results }: Held): bo
 }
 
 interface Fields {
-  type: string | undefined;
+  type: Kind | undefined;
   content: JsonText | undefined;
   id: JsonText | undefined;
   name: JsonText | undefined;
@@ -171,47 +172,86 @@ interface Fields {
   response: JsonText | undefined;
 }
 
+/** Read by whoever asked before the next part is walked. */
+const FIELDS: Fields = {
+  type: undefined,
+  content: undefined,
+  id: undefined,
+  name: undefined,
+  args: undefined,
+  response: undefined,
+};
+
 /** The members of one part; each at most once, none that is not listed here. */
 function walkPart(walk: JsonWalk): Fields | undefined {
   if (!walk.takes(OPEN_OBJECT)) return undefined;
-  const fields: Fields = {
-    type: undefined,
-    content: undefined,
-    id: undefined,
-    name: undefined,
-    args: undefined,
-    response: undefined,
-  };
+  const fields = FIELDS;
+  fields.type = undefined;
+  fields.content = undefined;
+  fields.id = undefined;
+  fields.name = undefined;
+  fields.args = undefined;
+  fields.response = undefined;
   do {
-    const start = walk.at;
-    const end = walk.string();
-    if (end === -1 || !walk.takes(COLON)) return undefined;
-    if (isKey(walk, start, end, 'type')) {
+    const key = keyOf(walk, PART_KEYS);
+    if (key === undefined || !walk.takes(COLON)) return undefined;
+    if (key === 'type') {
       const from = walk.at;
       if (fields.type !== undefined || walk.string() === -1) return undefined;
-      fields.type = walk.text.slice(from, walk.at);
+      fields.type = wordOf(walk, from, KINDS);
+      if (fields.type === undefined) return undefined;
       continue;
     }
-    const field = fieldOf(walk, start, end);
-    if (field === undefined || fields[field] !== undefined) return undefined;
-    const value = slice(walk, field !== 'args' && field !== 'response');
-    if (value === undefined) return undefined;
-    fields[field] = value;
+    const isText = key === 'content' || key === 'id' || key === 'name';
+    const value = slice(walk, isText);
+    if (value === undefined || !put(fields, key, value)) return undefined;
   } while (walk.takes(COMMA));
   return walk.takes(CLOSE_OBJECT) ? fields : undefined;
 }
 
-function fieldOf(walk: JsonWalk, start: number, end: number): Exclude<keyof Fields, 'type'> | undefined {
-  if (isKey(walk, start, end, 'content')) return 'content';
-  if (isKey(walk, start, end, 'id')) return 'id';
-  if (isKey(walk, start, end, 'name')) return 'name';
-  if (isKey(walk, start, end, 'arguments')) return 'args';
-  if (isKey(walk, start, end, 'response') || isKey(walk, start, end, 'result')) return 'response';
+const MESSAGE_KEYS = ['role', 'parts', 'finish_reason'] as const;
+const PART_KEYS = ['type', 'content', 'id', 'name', 'arguments', 'response', 'result'] as const;
+
+/** Puts a member in its place, if that is free. */
+function put(fields: Fields, key: (typeof PART_KEYS)[number], value: JsonText): boolean {
+  switch (key) {
+    case 'content':
+      if (fields.content) return false;
+      fields.content = value;
+      return true;
+    case 'id':
+      if (fields.id) return false;
+      fields.id = value;
+      return true;
+    case 'name':
+      if (fields.name) return false;
+      fields.name = value;
+      return true;
+    case 'arguments':
+      if (fields.args) return false;
+      fields.args = value;
+      return true;
+    default:
+      if (fields.response) return false;
+      fields.response = value;
+      return true;
+  }
+}
+
+function keyOf<T extends string>(walk: JsonWalk, keys: readonly T[]): T | undefined {
+  const start = walk.at;
+  return walk.string() === -1 ? undefined : wordOf(walk, start, keys);
+}
+
+/** Which of these words the literal from there to here is. */
+function wordOf<T extends string>(walk: JsonWalk, from: number, words: readonly T[]): T | undefined {
+  for (const word of words) if (walk.isWord(from, word)) return word;
   return undefined;
 }
 
-function isKey(walk: JsonWalk, start: number, end: number, key: string): boolean {
-  return end - start === key.length + 2 && walk.text.startsWith(key, start + 1);
+function stringOf(literal: JsonText): string {
+  const inside = literal.source.slice(literal.start + 1, literal.end - 1);
+  return inside.includes('\\') ? (literal.parse() as string) : inside;
 }
 
 /** The value that comes next; `null` is left to the parser. */

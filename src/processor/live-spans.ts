@@ -25,6 +25,8 @@ export interface LiveSpans {
   get(traceId: string, spanId: string): LiveSpan | undefined;
   remove(traceId: string, spanId: string): LiveSpan | undefined;
   ofTrace(traceId: string): Iterable<LiveSpan>;
+  hasTrace(traceId: string): boolean;
+  countOf(traceId: string): number;
   all(): Iterable<LiveSpan>;
   readonly size: number;
   /** Spans forgotten for want of room: their children fall back to what is known without them. */
@@ -68,6 +70,8 @@ export function createLiveSpans(maxSpans: number = 100_000): LiveSpans {
     get: (traceId, spanId) => traces.get(traceId)?.get(spanId),
     remove,
     ofTrace: (traceId) => traces.get(traceId)?.values() ?? [],
+    hasTrace: (traceId) => traces.has(traceId),
+    countOf: (traceId) => traces.get(traceId)?.size ?? 0,
     *all() {
       for (const trace of traces.values()) yield* trace.values();
     },

@@ -14,8 +14,7 @@ import { createRecordPipeline, flushBeforeExit, type RecordPipeline } from '../e
 import { markTaken } from '../exporter/spans-in-hand.ts';
 import { type CallReport, reportOf } from '../lineage/call-report.ts';
 import { inheritSurroundings } from '../lineage/inherit.ts';
-import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
-import { readSurroundings } from '../readers/surroundings.ts';
+import { type ReadSpan, type RecordPlan, surroundingsOf } from '../lineage/plan.ts';
 import { completionIdOf } from '../record/ids.ts';
 import type { OutgoingRecord } from '../record/record.ts';
 import type { SdkSpan } from '../span/from-sdk.ts';
@@ -27,6 +26,7 @@ import {
   type PendingTraces,
   waitingForReports,
 } from './pending-traces.ts';
+import { createSkippedSpans, type SkippedSpans } from './skipped-spans.ts';
 import { stampOf, stampSpan } from './stamps.ts';
 
 /** Traces are forgotten after so long without a span, unless one of theirs still runs. */
@@ -34,8 +34,16 @@ const TRACE_IDLE_MILLIS = 1_800_000;
 /** How often spans that run and traces that are idle are looked at. */
 const MIN_WATCH_MILLIS = 250;
 const MAX_WATCH_MILLIS = 60_000;
-/** Spans that wait for conversion; beyond, everything that waits is converted at once, whatever it waits for. */
+/** Spans that wait for conversion; beyond, they are converted as fast as they come, whatever they wait for. */
 const MAX_PENDING_SPANS = 10_000;
+/** Conversion gives the event loop back after so long; a trace is never cut in two. */
+const SLICE_MILLIS = 3;
+/** Conversion waits for delivery where it is ahead by so many records … */
+const MAX_AHEAD_RECORDS = 256;
+/** … but not for long: where delivery does not get on, its queue and its ledger are the place for them. */
+const MAX_AHEAD_MILLIS = 50;
+/** Spans that an exporter of ours on the same provider would be known by; a few are enough. */
+const MARKED_SPANS = 256;
 
 /**
  * An OpenTelemetry span processor that sends GenAI spans as completion records. It sees spans start, so it knows every ancestor when a
@@ -56,7 +64,10 @@ export class FreeplaySpanProcessor {
   readonly #pipeline: RecordPipeline;
   readonly #live: LiveSpans;
   readonly #pending: PendingTraces;
+  readonly #skipped: SkippedSpans;
   #timer: NodeJS.Timeout | undefined;
+  #conversion: Promise<void> | undefined;
+  #marked = 0;
   #watchTimer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
   #stopListening: (() => void) | undefined;
@@ -64,8 +75,10 @@ export class FreeplaySpanProcessor {
   constructor(options: FreeplayOptions = {}) {
     this.#live = createLiveSpans();
     this.#pending = createPendingTraces();
+    this.#skipped = createSkippedSpans();
     this.#pipeline = createRecordPipeline(options, {
       live: (traceId, spanId) => this.#peek(traceId, spanId),
+      isOpen: (traceId) => this.#live.hasTrace(traceId) || this.#pending.has(traceId),
     });
     this.#config = this.#pipeline.config;
     this.#wants = wantedRecords(this.#config.records);
@@ -109,26 +122,30 @@ export class FreeplaySpanProcessor {
     this.#guard(() => {
       const { traceId, spanId } = span.spanContext();
       const live = this.#live.get(traceId, spanId);
+      if (this.#isIdle(traceId, live) && this.#pipeline.isForeign(span)) return this.#skip([span], traceId);
       if (live) live.ended = true;
-      markTaken(span);
-      this.#pending.add({
-        span,
-        traceId,
-        spanId,
-        endedAt: performance.now(),
-        report: once(() => this.#reportOf(span)),
-      });
-      this.#tellHandles(span, live);
-      if (this.#pending.size >= MAX_PENDING_SPANS) this.#convert(this.#pending.takeAll());
-      else this.#schedule();
+      if (this.#marked < MARKED_SPANS) {
+        this.#marked++;
+        markTaken(span);
+      }
+      this.#pending.add({ span, traceId, spanId, endedAt: performance.now() });
+      if (live?.context) this.#tellHandles(span, live);
+      if (this.#pending.size < MAX_PENDING_SPANS) this.#schedule();
+      else {
+        this.#pending.releaseAll();
+        this.#convertNext();
+      }
     });
   }
 
   /** Resolves when every ended span is converted and delivered or settled, within `flushTimeoutMillis`. What waits for a merge is released. */
   async forceFlush(): Promise<void> {
     if (!this.#pipeline.outbox) return;
-    this.#guard(() => this.#convert(this.#pending.takeAll()));
-    await this.#pipeline.flush(this.#pipeline.config.flushTimeoutMillis);
+    const start = performance.now();
+    const { flushTimeoutMillis } = this.#pipeline.config;
+    this.#pending.releaseAll();
+    await this.#convertReady();
+    await this.#pipeline.flush(Math.max(0, flushTimeoutMillis - (performance.now() - start)));
   }
 
   /** Records what still runs as incomplete, flushes within `shutdownTimeoutMillis`, drops and counts the rest. Idempotent. */
@@ -192,9 +209,45 @@ export class FreeplaySpanProcessor {
 
   #tick(): void {
     const now = performance.now();
-    this.#convert(
-      this.#pending.takeDue(now, this.#config.flushDelayMillis, (list) => this.#waiting(list, now)),
-    );
+    this.#pending.release(now, this.#config.flushDelayMillis, (list) => this.#waiting(list, now));
+    if (this.#pending.hasReady) void this.#convertReady();
+  }
+
+  /** Slice by slice, so that the app is never held up for long. Whoever asks meanwhile waits for the same work. */
+  #convertReady(): Promise<void> {
+    if (this.#conversion) return this.#conversion;
+    if (this.#convertSlice()) return Promise.resolve();
+    this.#conversion = this.#convertSlices().finally(() => {
+      this.#conversion = undefined;
+    });
+    return this.#conversion;
+  }
+
+  async #convertSlices(): Promise<void> {
+    do {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      for (let waited = 0; this.#isAhead() && waited < MAX_AHEAD_MILLIS; waited++)
+        await new Promise<void>((resolve) => setTimeout(resolve, 1));
+    } while (!this.#convertSlice());
+  }
+
+  /** True when nothing is ready any more. */
+  #convertSlice(): boolean {
+    const end = performance.now() + SLICE_MILLIS;
+    while (this.#convertNext())
+      if (performance.now() >= end || this.#isAhead()) return !this.#pending.hasReady;
+    return true;
+  }
+
+  /** Records that are made long before they are sent only fill the memory; spans are there anyway. */
+  #isAhead(): boolean {
+    return (this.#pipeline.outbox?.pending ?? 0) > MAX_AHEAD_RECORDS;
+  }
+
+  #convertNext(): boolean {
+    const ended = this.#pending.take();
+    if (ended) this.#guard(() => this.#convert(ended));
+    return ended !== undefined;
   }
 
   /** One more unref'd timer, a slow one, as long as spans run or traces are remembered: an idle app records its hung calls, too. */
@@ -219,12 +272,12 @@ export class FreeplaySpanProcessor {
 
   /** An inference waits for another one that runs around or beside it and may report the same call. */
   #waiting(list: readonly EndedSpan[], now: number): ReadonlySet<EndedSpan> {
-    const waiting = waitingForReports(list, now, this.#config.mergeWaitMillis);
     const [first] = list;
-    if (!first || waiting.size === 0) return waiting;
+    if (!first) return NOTHING;
     for (const live of this.#live.ofTrace(first.traceId))
-      if (!live.ended && live.reported === undefined && this.#isCall(live.span)) return waiting;
-    return new Set();
+      if (!live.ended && live.reported === undefined && this.#isCall(live.span))
+        return waitingForReports(list, now, this.#config.mergeWaitMillis, (ended) => this.#reportOf(ended));
+    return NOTHING;
   }
 
   #isCall(span: SdkSpan): boolean {
@@ -232,20 +285,60 @@ export class FreeplaySpanProcessor {
   }
 
   /** What a span says of a model call, if it is one. */
-  #reportOf(source: SdkSpan): CallReport | undefined {
-    const { span, reading } = this.#pipeline.peek(source) ?? {};
-    if (!span || reading?.operation !== 'inference') return undefined;
-    return reportOf(span.spanId, span.scope.name, span.startTime, span.endTime, reading);
+  #reportOf(ended: EndedSpan): CallReport | undefined {
+    if (ended.report === undefined) {
+      ended.read ??= this.#pipeline.peek(ended.span);
+      const { span, reading } = ended.read ?? {};
+      ended.report =
+        span && reading?.operation === 'inference'
+          ? reportOf(span.spanId, span.scope.name, span.startTime, span.endTime, reading)
+          : null;
+    }
+    return ended.report ?? undefined;
   }
 
+  /** Nothing of the trace runs, waits or is remembered, but for this span. */
+  #isIdle(traceId: string, live: LiveSpan | undefined): boolean {
+    return (
+      !this.#pending.has(traceId) &&
+      !this.#pipeline.lineage.knows(traceId) &&
+      this.#live.countOf(traceId) === (live ? 1 : 0)
+    );
+  }
+
+  /** Nothing in the trace is anything to record. */
+  #skip(spans: readonly SdkSpan[], traceId: string): void {
+    for (const span of spans) {
+      this.#live.remove(traceId, span.spanContext().spanId);
+      this.#skipped.add(traceId, span);
+    }
+    this.#pipeline.countSpans(spans.length, []);
+  }
+
+  /** The spans of one trace. */
   #convert(ended: readonly EndedSpan[]): void {
-    if (ended.length === 0) return;
+    const traceId = ended[0]?.traceId ?? '';
+    const isKnown = this.#pipeline.lineage.knows(traceId);
+    if (
+      !isKnown &&
+      this.#live.countOf(traceId) <= ended.length &&
+      ended.every(({ span }) => this.#pipeline.isForeign(span))
+    )
+      return this.#skip(
+        ended.map(({ span }) => span),
+        traceId,
+      );
     const batch: ReadSpan[] = [];
-    const contexts = new Map<string, LiveSpan>();
-    for (const { span, traceId, spanId } of ended) {
-      const live = this.#live.remove(traceId, spanId);
-      if (live) contexts.set(`${traceId}/${spanId}`, live);
+    // There was nothing to record when they ended; now there is, and they may be its ancestors.
+    for (const span of isKnown ? [] : this.#skipped.take(traceId)) {
       const read = this.#pipeline.read(span, this.#config.includeUnsampled);
+      if (read) batch.push(read);
+    }
+    const contexts = new Map<string, LiveSpan>();
+    for (const { span, spanId, read: known } of ended) {
+      const live = this.#live.remove(traceId, spanId);
+      if (live?.context) contexts.set(spanId, live);
+      const read = this.#pipeline.read(span, this.#config.includeUnsampled, known);
       if (!read) continue;
       if (live?.reported === 'call') this.#appendReply(read);
       else if (live?.reported === undefined) batch.push(withContext(read, live));
@@ -253,7 +346,7 @@ export class FreeplaySpanProcessor {
     const plans = this.#pipeline.lineage.resolve(batch, true, performance.now());
     this.#pipeline.countSpans(ended.length, plans);
     this.#pipeline.warnOfOverflow(this.#live.forgotten);
-    for (const plan of plans) if (plan.role === 'double') forgetDouble(plan, contexts);
+    if (contexts.size > 0) for (const plan of plans) if (plan.role === 'double') forgetDouble(plan, contexts);
     this.#send(this.#pipeline.build(plans));
   }
 
@@ -302,9 +395,10 @@ export class FreeplaySpanProcessor {
     this.#stopListening?.();
     clearTimeout(this.#timer);
     clearTimeout(this.#watchTimer);
+    this.#pending.releaseAll();
+    if (outbox) await this.#convertReady();
     this.#guard(() => {
       if (!outbox) return;
-      this.#convert(this.#pending.takeAll());
       this.#reportUnended(performance.now(), true);
       this.#send(this.#pipeline.build(lineage.settle()));
     });
@@ -312,10 +406,12 @@ export class FreeplaySpanProcessor {
   }
 }
 
+const NOTHING: ReadonlySet<EndedSpan> = new Set();
+
 /** What the context said when the span started wins over its attributes; baggage comes last. */
 function withContext(read: ReadSpan, live: LiveSpan | undefined): ReadSpan {
   if (!live?.context && !live?.baggage) return read;
-  const own: Surroundings | undefined = read.reading?.surroundings ?? readSurroundings(read.span.attributes);
+  const own: Surroundings | undefined = surroundingsOf(read);
   const inherited = inheritSurroundings(inheritSurroundings(live.context?.surroundings, own), live.baggage);
   const surroundings = { ...inherited, parentId: own?.parentId ?? live.baggage?.parentId };
   return { ...read, reading: { ...(read.reading ?? { operation: 'other' }), surroundings } };
@@ -337,14 +433,6 @@ function asIncomplete(read: ReadSpan): ReadSpan {
 }
 
 function forgetDouble(plan: RecordPlan, contexts: ReadonlyMap<string, LiveSpan>): void {
-  const live = plan.span && contexts.get(`${plan.traceId}/${plan.span.spanId}`);
+  const live = plan.span && contexts.get(plan.span.spanId);
   if (plan.span) forgetCompletion(live?.context, completionIdOf(plan.span));
-}
-
-function once<T>(read: () => T): () => T {
-  let found: { readonly value: T } | undefined;
-  return () => {
-    found ??= { value: read() };
-    return found.value;
-  };
 }

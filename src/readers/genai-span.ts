@@ -300,13 +300,15 @@ export function finishReasonsOf(
   listed: readonly string[] | undefined,
   choices: readonly Message[] | undefined,
 ): readonly string[] | undefined {
-  const own = (choices ?? [])
-    .map((choice) => choice.finishReason)
-    .filter((reason): reason is string => reason !== undefined);
-  const reasons = (listed ?? [])
-    .flatMap((reason) => reason.split(/,\s*/))
-    .map(normaliseFinishReason)
-    .filter((reason): reason is string => reason !== undefined);
+  const own: string[] = [];
+  for (const { finishReason } of choices ?? []) if (finishReason !== undefined) own.push(finishReason);
+  const reasons: string[] = [];
+  for (const reported of listed ?? []) {
+    for (const word of reported.includes(',') ? reported.split(/,\s*/) : [reported]) {
+      const reason = normaliseFinishReason(word);
+      if (reason !== undefined) reasons.push(reason);
+    }
+  }
   const first = reasons[0];
   // "stop although a tool was called", and the message that knows better than the span's list.
   const calls = (choices?.[0]?.toolCalls.length ?? 0) > 0;

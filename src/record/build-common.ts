@@ -70,11 +70,11 @@ export function sessionOf(plan: RecordPlan): string {
 }
 
 /** Routed only to a project that the user listed. */
-export function projectOf(plan: RecordPlan, options: BuildOptions, remarks: Remarks): string {
+export function projectOf(plan: RecordPlan, options: BuildOptions, remarks?: Remarks): string {
   const wanted = plan.surroundings?.projectId;
   if (wanted === undefined || wanted === options.projectId) return options.projectId;
   if (options.projects.includes(wanted)) return wanted;
-  remarks.missing.push('routing to a project that is not in `projects`');
+  remarks?.missing.push('routing to a project that is not in `projects`');
   return options.projectId;
 }
 
@@ -123,8 +123,12 @@ export function testRunInfo(surroundings: Surroundings | undefined): JsonValue |
 export function compact(object: {
   readonly [key: string]: JsonValue | undefined;
 }): { [key: string]: JsonValue } | undefined {
-  const kept: { [key: string]: JsonValue } = {};
-  for (const [key, value] of Object.entries(object))
-    if (value !== undefined && value !== null) kept[key] = value;
-  return Object.keys(kept).length > 0 ? kept : undefined;
+  let kept: { [key: string]: JsonValue } | undefined;
+  for (const key of Object.keys(object)) {
+    const value = object[key];
+    if (value === undefined || value === null) continue;
+    kept ??= {};
+    kept[key] = value;
+  }
+  return kept;
 }

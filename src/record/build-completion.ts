@@ -1,4 +1,4 @@
-import type { Message, Reading, Usage } from '../completion/completion.ts';
+import type { Message, Reading, ToolDefinition, Usage } from '../completion/completion.ts';
 import { asText, isForbiddenKey, type JsonValue, type LazyJson, toJsonValue } from '../json/json-text.ts';
 import { hasContent } from '../lineage/merge.ts';
 import type { RecordPlan } from '../lineage/plan.ts';
@@ -13,7 +13,15 @@ import {
 } from './build-common.ts';
 import { isUuidV4 } from './ids.ts';
 import type { RecordBody } from './record.ts';
-import { argumentsOf, renderMessage, renderMessages, renderSchema, renderTools } from './render.ts';
+import {
+  argumentsOf,
+  renderMessage,
+  renderMessages,
+  renderSchema,
+  renderTools,
+  writeMessages,
+  writeTools,
+} from './render.ts';
 import { toUnixSeconds } from './times.ts';
 
 /** A model call as the completions API has it (completions-api.md section 1). */
@@ -25,20 +33,61 @@ export function buildCompletion(
   remarks: Remarks,
 ): RecordBody {
   const { policy } = options;
+  const { conversation, inputs, tools, rest } = describe(plan, span, reading, options, remarks);
+  return {
+    messages: conversation
+      ? renderMessages(conversation, policy, span.spanId, remarks.guessed)
+      : [...NOT_CAPTURED],
+    ...compact({ inputs, tool_schema: tools && renderTools(tools, policy) }),
+    ...rest,
+  };
+}
+
+/** `JSON.stringify(buildCompletion(…))`, with messages and tools that stand as JSON already copied. */
+export function writeCompletion(
+  plan: RecordPlan,
+  span: SpanData,
+  reading: Reading,
+  options: BuildOptions,
+): string {
+  const { policy } = options;
+  const { conversation, inputs, tools, rest } = describe(plan, span, reading, options);
+  const messages = conversation
+    ? writeMessages(conversation, policy, span.spanId)
+    : JSON.stringify(NOT_CAPTURED);
+  const asked = inputs === undefined ? '' : `"inputs":${JSON.stringify(inputs)},`;
+  const offered = tools === undefined ? '' : `"tool_schema":${writeTools(tools, policy)},`;
+  return `{"messages":${messages},${asked}${offered}${JSON.stringify(rest).slice(1)}`;
+}
+
+const NOT_CAPTURED: readonly JsonValue[] = [{ role: 'assistant', content: null }];
+
+/** A completion's body: what is large, and the rest of it. */
+interface Description {
+  /** `undefined`: no content was captured. */
+  readonly conversation: readonly Message[] | undefined;
+  readonly inputs: JsonValue | undefined;
+  readonly tools: readonly ToolDefinition[] | undefined;
+  /** Never empty. */
+  readonly rest: RecordBody;
+}
+
+function describe(
+  plan: RecordPlan,
+  span: SpanData,
+  reading: Reading,
+  options: BuildOptions,
+  remarks?: Remarks,
+): Description {
+  const { policy } = options;
   const conversation = conversationOf(reading);
   const captured = conversation.some(says);
-  const reply = reading.choices?.[0];
-  if (!captured && !reading.error)
-    remarks.missing.push(
-      `message content${reading.captureSetting ? `: turn it on with ${reading.captureSetting}` : ''}`,
-    );
-  const call = reply?.toolCalls[0];
-  const body: { [key: string]: JsonValue | undefined } = {
-    messages: captured
-      ? renderMessages(conversation, policy, span.spanId, remarks.guessed)
-      : [{ role: 'assistant', content: null }],
-    inputs: policy.capture ? renderInputs(plan.surroundings?.inputs) : undefined,
-    tool_schema: reading.tools && reading.tools.length > 0 ? renderTools(reading.tools, policy) : undefined,
+  const call = reading.choices?.[0]?.toolCalls[0];
+  if (remarks) {
+    const missing = missingContent(reading);
+    if (missing !== undefined) remarks.missing.push(missing);
+  }
+  const rest = compact({
     output_schema: outputSchema(reading, options),
     session_info: compact({ custom_metadata: compact(customMetadata(plan, options)) }),
     trace_info: { trace_id: plan.groupId },
@@ -51,8 +100,21 @@ export function buildCompletion(
       function_call_response: { name: call.name, arguments: policy.capture ? argumentsOf(call) : '{}' },
     },
     completion_id: plan.id,
+  });
+  return {
+    conversation: captured ? conversation : undefined,
+    inputs: policy.capture ? renderInputs(plan.surroundings?.inputs) : undefined,
+    tools: reading.tools && reading.tools.length > 0 ? reading.tools : undefined,
+    rest: rest ?? {},
   };
-  return compact(body) ?? {};
+}
+
+/** Why a call has no messages, if it has none, and which setting of its library turns them on. */
+export function missingContent(reading: Reading): string | undefined {
+  if (reading.error) return undefined;
+  const groups = [reading.input, reading.choices?.slice(0, 1), reading.instructions];
+  if (groups.some((messages) => messages?.some(says))) return undefined;
+  return `message content${reading.captureSetting ? `: turn it on with ${reading.captureSetting}` : ''}`;
 }
 
 function says(message: Message): boolean {
@@ -72,11 +134,10 @@ function conversationOf(reading: Reading): readonly Message[] {
 
 /** Some emitters write the system text both apart and among the messages. */
 function repeats(input: readonly Message[], instruction: Message): boolean {
+  const spoken = input.filter(({ role }) => role === 'system' || role === 'developer');
+  if (spoken.length === 0) return false;
   const text = squash(instruction);
-  return input.some(
-    (message) =>
-      (message.role === 'system' || message.role === 'developer') && squash(message).includes(text),
-  );
+  return spoken.some((message) => squash(message).includes(text));
 }
 
 function squash(message: Message): string {
@@ -109,11 +170,11 @@ function outputSchema(reading: Reading, options: BuildOptions): JsonValue | unde
     : undefined;
 }
 
-function promptInfo(plan: RecordPlan, remarks: Remarks): JsonValue | undefined {
+function promptInfo(plan: RecordPlan, remarks?: Remarks): JsonValue | undefined {
   const version = plan.surroundings?.promptTemplateVersionId;
   if (version === undefined) return undefined;
   if (!isUuidV4(version.toLowerCase())) {
-    remarks.missing.push('prompt_info: the prompt template version id is not a v4 UUID');
+    remarks?.missing.push('prompt_info: the prompt template version id is not a v4 UUID');
     return undefined;
   }
   return compact({

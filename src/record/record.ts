@@ -42,6 +42,8 @@ export interface OutgoingRecord extends Pick<FreeplayRecord, 'kind' | 'id' | 'se
   readonly projectId: string;
   /** About the size of the text in UTF-8 bytes, for the bounds of queues. */
   readonly bytes: number;
+  /** A completion without messages: what is missing, and whose spans they are. */
+  readonly hint?: { readonly missing: string; readonly from: string } | undefined;
   /** The JSON that is posted: `JSON.stringify(record().body)`, byte for byte. Throws only for a bug. */
   text(): string;
   record(): FreeplayRecord;

@@ -48,14 +48,9 @@ export function renderMessage(message: Message, policy: ContentPolicy): Body {
 }
 
 /** `JSON.stringify(renderMessages(…))`, with texts that stand as JSON already copied. */
-export function writeMessages(
-  messages: readonly Message[],
-  policy: ContentPolicy,
-  spanId: string,
-  guessed: string[],
-): string {
+export function writeMessages(messages: readonly Message[], policy: ContentPolicy, spanId: string): string {
   let json = '';
-  for (const message of linkCalls(messages, spanId, guessed))
+  for (const message of linkCalls(messages, spanId))
     json += `${json === '' ? '[' : ','}${writeMessage(message, policy)}`;
   return `${json === '' ? '[' : json}]`;
 }
@@ -161,7 +156,7 @@ function audioFormat(mimeType: string | undefined): string {
  * Call ids that an emitter lost: the i-th call of a message belongs to the i-th result after it. Where neither has an id, both get the
  * same stable one; counts that differ link nothing.
  */
-function linkCalls(messages: readonly Message[], spanId: string, guessed: string[]): readonly Message[] {
+function linkCalls(messages: readonly Message[], spanId: string, guessed?: string[]): readonly Message[] {
   if (messages.every(isLinked)) return messages;
   const linked = [...messages];
   for (let i = 0; i < linked.length; i++) {
@@ -179,7 +174,7 @@ function linkCalls(messages: readonly Message[], spanId: string, guessed: string
       const result = pairs ? linked[results[n] ?? -1] : undefined;
       return call.id === undefined ? { ...call, id: result?.toolCallId ?? `call_${spanId}_${i}_${n}` } : call;
     });
-    if (calls.some((call, n) => call.id !== message.toolCalls[n]?.id)) guessed.push('tool call ids');
+    if (calls.some((call, n) => call.id !== message.toolCalls[n]?.id)) guessed?.push('tool call ids');
     linked[i] = { ...message, toolCalls: calls };
     if (!pairs) continue;
     for (const [n, j] of results.entries()) {
@@ -211,6 +206,20 @@ export function renderTools(tools: readonly ToolDefinition[], policy: ContentPol
       },
     };
   });
+}
+
+/** The tools of call after call are one and the same list, see `memoiseByText`. */
+const writtenTools = new WeakMap<readonly ToolDefinition[], string>();
+
+/** `JSON.stringify(renderTools(…))`. */
+export function writeTools(tools: readonly ToolDefinition[], policy: ContentPolicy): string {
+  if (!policy.capture) return JSON.stringify(renderTools(tools, policy));
+  let json = writtenTools.get(tools);
+  if (json === undefined) {
+    json = JSON.stringify(renderTools(tools, policy));
+    writtenTools.set(tools, json);
+  }
+  return json;
 }
 
 /** A JSON schema; without content, without the prose in it. */

@@ -169,7 +169,8 @@ export function withPrefix(
   return found;
 }
 
+/** Whether any attribute below the prefix holds something. */
 export function hasPrefix(attributes: Attributes, prefix: string): boolean {
-  for (const key in attributes) if (key.startsWith(prefix) && Object.hasOwn(attributes, key)) return true;
+  for (const key in attributes) if (key.startsWith(prefix) && hasAttribute(attributes, key)) return true;
   return false;
 }

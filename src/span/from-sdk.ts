@@ -58,15 +58,18 @@ export interface SdkLogRecord {
 
 const TRACE_ID = /^[0-9a-f]{32}$/;
 const SPAN_ID = /^[0-9a-f]{16}$/;
+const NO_TRACE = '0'.repeat(32);
+const NO_SPAN = '0'.repeat(16);
 const SAMPLED = 1;
+const NO_EVENTS: readonly SpanEvent[] = [];
 const EMPTY: Attributes = Object.freeze({});
 
 export function isTraceId(id: unknown): id is string {
-  return typeof id === 'string' && TRACE_ID.test(id) && !/^0+$/.test(id);
+  return typeof id === 'string' && TRACE_ID.test(id) && id !== NO_TRACE;
 }
 
 export function isSpanId(id: unknown): id is string {
-  return typeof id === 'string' && SPAN_ID.test(id) && !/^0+$/.test(id);
+  return typeof id === 'string' && SPAN_ID.test(id) && id !== NO_SPAN;
 }
 
 /** The span as plain data, or `undefined` if it is none or its ids are malformed or all zero. */
@@ -95,12 +98,22 @@ export function fromSdkSpan(span: SdkSpan): SpanData | undefined {
         ? span.status.message
         : undefined,
     attributes: bag(span.attributes),
-    events: (Array.isArray(span.events) ? span.events : []).flatMap(readEvent),
+    events: Array.isArray(span.events) && span.events.length > 0 ? span.events.flatMap(readEvent) : NO_EVENTS,
     scope: readScope(span.instrumentationScope ?? span.instrumentationLibrary),
     // Detectors may still be at work while a span runs: looking now would make the SDK complain.
     resource: span.resource?.asyncAttributesPending ? EMPTY : bag(span.resource?.attributes),
     droppedAttributesCount: span.droppedAttributesCount ?? 0,
     droppedEventsCount: span.droppedEventsCount ?? 0,
+  };
+}
+
+/** What a span is recognised by, before anything else of it is looked at. */
+export function signsOf(span: SdkSpan): Pick<SpanData, 'name' | 'events' | 'attributes' | 'scope'> {
+  return {
+    name: typeof span.name === 'string' ? span.name : '',
+    events: Array.isArray(span.events) && span.events.length > 0 ? span.events.flatMap(readEvent) : NO_EVENTS,
+    attributes: bag(span.attributes),
+    scope: readScope(span.instrumentationScope ?? span.instrumentationLibrary),
   };
 }
 

@@ -44,6 +44,26 @@ export interface SpanData {
   readonly droppedEventsCount: number;
 }
 
+/** A span that says nothing. */
+export const NO_SPAN: SpanData = {
+  traceId: '',
+  spanId: '',
+  parentSpanId: undefined,
+  parentIsRemote: false,
+  sampled: true,
+  name: '',
+  startTime: [0, 0],
+  endTime: [0, 0],
+  statusCode: 0,
+  statusMessage: undefined,
+  attributes: {},
+  events: [],
+  scope: { name: '', version: undefined },
+  resource: {},
+  droppedAttributesCount: 0,
+  droppedEventsCount: 0,
+};
+
 /** A log record (OTel "event") that was emitted in the context of a span. */
 export interface LogData {
   readonly traceId: string;

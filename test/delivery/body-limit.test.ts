@@ -1,10 +1,9 @@
 import { expect, it } from 'vitest';
 import { createBodyLimit, MIN_BODY_LIMIT_BYTES, withBodyLimit } from '../../src/delivery/body-limit.ts';
 import type { DeliveryItem, Sender } from '../../src/delivery/sender.ts';
-import { makeItem } from './support.ts';
+import { attempt, makeItem } from './support.ts';
 
 const MIB = 1_048_576;
-const attempt = { signal: new AbortController().signal, number: 1 };
 
 function makeShrinkable(bytes: number): DeliveryItem {
   return makeItem('r1', {
@@ -19,11 +18,11 @@ function takesUpTo(maxBytes: number): { readonly send: Sender; readonly sizes: n
   const sizes: number[] = [];
   return {
     sizes,
-    send: async (item) => {
+    send({ item, onResult }) {
       const size = item.body().length;
       sizes.push(size);
-      if (size > maxBytes) return { kind: 'too_large', status: 413, message: 'too large' };
-      return { kind: 'delivered', status: 201 };
+      if (size > maxBytes) onResult({ kind: 'too_large', status: 413, message: 'too large' });
+      else onResult({ kind: 'delivered', status: 201 });
     },
   };
 }
@@ -34,7 +33,7 @@ it('sends a record that is too large once more, at half its size', async () => {
     server.send,
     createBodyLimit(() => 0),
   );
-  expect(await send(makeShrinkable(2 * MIB), attempt)).toEqual({ kind: 'delivered', status: 201 });
+  expect(await attempt(send, makeShrinkable(2 * MIB))).toEqual({ kind: 'delivered', status: 201 });
   expect(server.sizes).toEqual([2 * MIB, MIB]);
 });
 
@@ -45,12 +44,15 @@ it('makes later records fit before they are sent, and forgets the limit with tim
     server.send,
     createBodyLimit(() => now),
   );
-  await send(makeShrinkable(2 * MIB), attempt);
-  await send(makeShrinkable(2 * MIB), attempt);
+  await attempt(send, makeShrinkable(2 * MIB));
+  await attempt(send, makeShrinkable(2 * MIB));
   expect(server.sizes.splice(0)).toEqual([2 * MIB, MIB, MIB]);
   now = 60_000;
-  await send(makeShrinkable(2 * MIB), attempt);
-  expect(server.sizes).toEqual([2 * MIB, MIB]);
+  await attempt(send, makeShrinkable(2 * MIB));
+  expect(server.sizes.splice(0)).toEqual([2 * MIB, MIB]);
+  now = 1e9;
+  await attempt(send, makeShrinkable(200 * MIB));
+  expect(server.sizes[0]).toBe(200 * MIB);
 });
 
 it('rejects after the second 413', async () => {
@@ -59,7 +61,7 @@ it('rejects after the second 413', async () => {
     server.send,
     createBodyLimit(() => 0),
   );
-  expect(await send(makeShrinkable(2 * MIB), attempt)).toEqual({
+  expect(await attempt(send, makeShrinkable(2 * MIB))).toEqual({
     kind: 'rejected',
     status: 413,
     message: 'too large',
@@ -71,6 +73,7 @@ it.each([
   ['has no smaller form', makeItem('r1', { bytes: MIB })],
   ['answers undefined', makeItem('r1', { bytes: MIB, shrink: () => undefined })],
   ['does not get smaller', makeItem('r1', { bytes: 10, shrink: () => 'x'.repeat(10) })],
+  ['shrinks to what is no text', makeItem('r1', { bytes: MIB, shrink: () => 5 as unknown as string })],
   [
     'throws while shrinking',
     makeItem('r1', {
@@ -82,11 +85,11 @@ it.each([
   ],
 ])('rejects at once a record that %s', async (_, item) => {
   const server = takesUpTo(0);
-  const result = await withBodyLimit(
+  const send = withBodyLimit(
     server.send,
     createBodyLimit(() => 0),
-  )(item, attempt);
-  expect(result).toEqual({ kind: 'rejected', status: 413, message: 'too large' });
+  );
+  expect(await attempt(send, item)).toEqual({ kind: 'rejected', status: 413, message: 'too large' });
   expect(server.sizes).toHaveLength(1);
 });
 

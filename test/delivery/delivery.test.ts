@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createDelivery } from '../../src/delivery/delivery.ts';
@@ -6,10 +8,14 @@ import {
   isSettled,
   KEY,
   makeItem,
+  offer,
   startDelivery,
   startServer,
   total,
 } from './support.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 describe('with fake time', () => {
   beforeEach(() => {
@@ -22,28 +28,28 @@ describe('with fake time', () => {
   it('is full by records in flight, and frees a slot when one settles', async () => {
     const { dispatcher } = createFakeDispatcher(() => ({ status: 201 }));
     const { delivery } = startDelivery({ dispatcher, maxQueueRecords: 2 });
-    const first = delivery.offer(makeItem('r1'));
-    expect(delivery.offer(makeItem('r2'))).toBeDefined();
-    expect(delivery.offer(makeItem('r3'))).toBeUndefined();
+    const first = offer(delivery, makeItem('r1'));
+    expect(offer(delivery, makeItem('r2'))).toBeDefined();
+    expect(offer(delivery, makeItem('r3'))).toBeUndefined();
     expect(delivery.stats()).toMatchObject({ accepted: 2, pending: 2, bytes: 200 });
     await vi.advanceTimersByTimeAsync(2);
     expect(await first?.outcome).toEqual({ kind: 'delivered' });
     expect(delivery.stats()).toMatchObject({ delivered: 2, pending: 0, bytes: 0 });
-    expect(delivery.offer(makeItem('r3'))).toBeDefined();
+    expect(offer(delivery, makeItem('r3'))).toBeDefined();
   });
 
   it('is full by bytes', () => {
     const { dispatcher } = createFakeDispatcher(() => ({ hang: true }));
     const { delivery } = startDelivery({ dispatcher, maxQueueBytes: 1_000 });
-    expect(delivery.offer(makeItem('r1', { bytes: 900 }))).toBeDefined();
-    expect(delivery.offer(makeItem('r2', { bytes: 101 }))).toBeUndefined();
-    expect(delivery.offer(makeItem('r3', { bytes: 100 }))).toBeDefined();
+    expect(offer(delivery, makeItem('r1', { bytes: 900 }))).toBeDefined();
+    expect(offer(delivery, makeItem('r2', { bytes: 101 }))).toBeUndefined();
+    expect(offer(delivery, makeItem('r3', { bytes: 100 }))).toBeDefined();
   });
 
   it('lets a caller wait for room', async () => {
     const { dispatcher } = createFakeDispatcher(() => ({ status: 201 }));
     const { delivery } = startDelivery({ dispatcher, maxQueueRecords: 1 });
-    delivery.offer(makeItem('r1'));
+    offer(delivery, makeItem('r1'));
     const room = delivery.waitForRoom(100, 1_000);
     expect(await isSettled(room)).toBe(false);
     await vi.advanceTimersByTimeAsync(2);
@@ -57,7 +63,7 @@ describe('with fake time', () => {
       message: `about ${id}`,
     }));
     const { delivery, events } = startDelivery({ dispatcher });
-    const offered = Object.keys(answers).map((id) => delivery.offer(makeItem(id)));
+    const offered = Object.keys(answers).map((id) => offer(delivery, makeItem(id)));
     await vi.advanceTimersByTimeAsync(5);
     expect(await Promise.all(offered.map((one) => one?.outcome))).toEqual([
       { kind: 'delivered' },
@@ -79,27 +85,65 @@ describe('with fake time', () => {
       throw new Error('logger is broken');
     });
     const { delivery } = startDelivery({ dispatcher, report });
-    const offered = delivery.offer(
+    const offered = offer(
+      delivery,
       makeItem('r1', {
         body: () => {
           throw new Error('content');
         },
       }),
     );
+    await vi.advanceTimersByTimeAsync(1);
     expect(await offered?.outcome).toMatchObject({ kind: 'dropped', reason: 'conversion' });
     expect(report).toHaveBeenCalledWith({ kind: 'dropped', reason: 'conversion', total: 1 });
     expect(delivery.stats().dropped.conversion).toBe(1);
   });
 
   it('a bug costs the record it meets, not the delivery', async () => {
-    const { dispatcher } = createFakeDispatcher(({ id }) => ({ status: id === 'r1' ? 413 : 201 }));
+    const { dispatcher } = createFakeDispatcher(() => ({ status: 201 }));
     const { delivery } = startDelivery({ dispatcher, concurrency: 1 });
-    const first = delivery.offer(makeItem('r1', { shrink: () => 5 as unknown as string }));
-    const second = delivery.offer(makeItem('r2'));
+    const broken = Object.defineProperty({ ...makeItem('r1') }, 'path', {
+      get: () => {
+        throw new Error('bug');
+      },
+    });
+    const first = offer(delivery, broken);
+    const second = offer(delivery, makeItem('r2'));
     await vi.advanceTimersByTimeAsync(5);
     expect(await first?.outcome).toEqual({ kind: 'dropped', reason: 'internal' });
-    expect(await isSettled(first?.firstAttempt)).toBe(true);
     expect(await second?.outcome).toEqual({ kind: 'delivered' });
+  });
+
+  it('a listener that throws hurts nobody', async () => {
+    const { dispatcher } = createFakeDispatcher((_, count) => ({ status: count === 1 ? 502 : 201 }));
+    const { delivery } = startDelivery({ dispatcher });
+    const boom = vi.fn(() => {
+      throw new Error('boom');
+    });
+    delivery.offer(makeItem('r1'), { onRetrying: boom, onSettled: boom });
+    offer(delivery, makeItem('r2'));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(boom).toHaveBeenCalledTimes(2);
+    expect(delivery.stats()).toMatchObject({ delivered: 2, pending: 0 });
+  });
+
+  it('builds no body before its turn, and leaves the loop to others in between', async () => {
+    const { dispatcher, requests } = createFakeDispatcher(() => ({ status: 201, millis: 1_000 }));
+    let time = 0;
+    const { delivery } = startDelivery({ dispatcher, now: () => time });
+    const body = vi.fn(() => {
+      time += 1;
+      return '{}';
+    });
+    for (let index = 0; index < 20; index++) delivery.offer(makeItem(`r${index}`, { body }));
+    expect(body).not.toHaveBeenCalled();
+    await Promise.resolve();
+    // Three milliseconds of a turn are the most that the host waits; the rest of the first eight comes in the next turns.
+    expect(requests).toHaveLength(3);
+    vi.advanceTimersToNextTimer();
+    expect(requests).toHaveLength(6);
+    await vi.advanceTimersByTimeAsync(10);
+    expect([requests.length, body.mock.calls.length]).toEqual([8, 8]);
   });
 
   it('accepted = delivered + rejected + dropped + pending at every moment', async () => {
@@ -139,7 +183,7 @@ describe('with fake time', () => {
             if ('wait' in step) await vi.advanceTimersByTimeAsync(step.wait);
             else {
               for (let index = 0; index < step.offer; index++) {
-                const one = delivery.offer(makeItem(`r${offered}`, { projectId: `p${step.project}` }));
+                const one = offer(delivery, makeItem(`r${offered}`, { projectId: `p${step.project}` }));
                 if (one === undefined) continue;
                 offered += 1;
                 void one.outcome.then(() => {
@@ -166,11 +210,11 @@ describe('with fake time', () => {
     it('waits for what was accepted before it, not for what comes later', async () => {
       const { dispatcher } = createFakeDispatcher((_, count) => ({ status: count === 1 ? 502 : 201 }));
       const { delivery } = startDelivery({ dispatcher });
-      const first = delivery.offer(makeItem('r1'));
+      const first = offer(delivery, makeItem('r1'));
       const flushed = delivery.flush(10_000);
       await vi.advanceTimersByTimeAsync(240);
       expect(await isSettled(flushed)).toBe(false);
-      delivery.offer(makeItem('slow', { projectId: 'p2' }));
+      offer(delivery, makeItem('slow', { projectId: 'p2' }));
       await vi.advanceTimersByTimeAsync(20);
       await flushed;
       expect(await isSettled(first?.outcome)).toBe(true);
@@ -179,7 +223,7 @@ describe('with fake time', () => {
     it('ends with its time', async () => {
       const { dispatcher } = createFakeDispatcher(() => ({ hang: true }));
       const { delivery } = startDelivery({ dispatcher });
-      delivery.offer(makeItem('r1'));
+      offer(delivery, makeItem('r1'));
       const flushed = delivery.flush(500);
       await vi.advanceTimersByTimeAsync(499);
       expect(await isSettled(flushed)).toBe(false);
@@ -188,25 +232,69 @@ describe('with fake time', () => {
       expect(delivery.pending).toBe(1);
     });
 
-    it('returns at once with nothing in hand, or where a gate is closed', async () => {
+    it('returns at once with nothing in hand, or in an outage that is known', async () => {
       const { dispatcher } = createFakeDispatcher(() => ({ status: 503 }));
       const { delivery } = startDelivery({ dispatcher });
       await delivery.flush(10_000);
-      delivery.offer(makeItem('r1'));
-      await vi.advanceTimersByTimeAsync(5);
-      delivery.offer(makeItem('r2'));
+      offer(delivery, makeItem('r1'));
+      await vi.advanceTimersByTimeAsync(1_000);
+      offer(delivery, makeItem('r2'));
       await delivery.flush(10_000);
       expect(delivery.pending).toBe(2);
     });
 
-    it('ends when the gate closes, but not before the first attempts that are under way have come back', async () => {
-      const { dispatcher } = createFakeDispatcher(({ id }) => ({ status: id === 'r1' ? 429 : 201 }));
+    it('does not take the first failure for an outage', async () => {
+      const { dispatcher } = createFakeDispatcher((_, count) => ({ status: count === 1 ? 503 : 201 }));
       const { delivery } = startDelivery({ dispatcher });
-      for (const id of ['r1', 'r2', 'r3']) delivery.offer(makeItem(id));
+      offer(delivery, makeItem('r1'));
+      await vi.advanceTimersByTimeAsync(5);
       const flushed = delivery.flush(10_000);
-      await vi.advanceTimersByTimeAsync(2);
+      offer(delivery, makeItem('r2'));
+      expect(await isSettled(flushed)).toBe(false);
+      await vi.advanceTimersByTimeAsync(300);
+      await flushed;
+      expect(delivery.stats()).toMatchObject({ delivered: 2, pending: 0 });
+    });
+
+    it('ends when an outage shows, but not before the first attempts that are under way have come back', async () => {
+      const { dispatcher } = createFakeDispatcher(({ id }) =>
+        id === 'r1' ? { status: 503 } : { status: 201, millis: 2_000 },
+      );
+      const { delivery } = startDelivery({ dispatcher });
+      for (const id of ['r1', 'r2', 'r3']) offer(delivery, makeItem(id));
+      const flushed = delivery.flush(10_000);
+      await vi.advanceTimersByTimeAsync(1_500);
+      expect(await isSettled(flushed)).toBe(false);
+      await vi.advanceTimersByTimeAsync(600);
       await flushed;
       expect(delivery.stats()).toMatchObject({ delivered: 2, pending: 1 });
+    });
+
+    it.each([
+      ['2', 1],
+      ['30', 0],
+    ])('waits for a pause that the server asks for (%s s), where it ends in time', async (seconds, delivered) => {
+      const { dispatcher } = createFakeDispatcher((_, count) =>
+        count === 1 ? { status: 429, headers: { 'retry-after': seconds } } : { status: 201 },
+      );
+      const { delivery } = startDelivery({ dispatcher });
+      offer(delivery, makeItem('r1'));
+      await vi.advanceTimersByTimeAsync(5);
+      const flushed = delivery.flush(10_000);
+      expect(await isSettled(flushed)).toBe(delivered === 0);
+      await vi.advanceTimersByTimeAsync(2_500);
+      await flushed;
+      expect(delivery.stats()).toMatchObject({ delivered, pending: 1 - delivered });
+    });
+
+    it('does not wait for a record that alone is refused with 401 again and again', async () => {
+      const { dispatcher } = createFakeDispatcher(() => ({ status: 401 }));
+      const { delivery } = startDelivery({ dispatcher });
+      offer(delivery, makeItem('r1'));
+      await vi.advanceTimersByTimeAsync(2_000);
+      await delivery.flush(10_000);
+      await delivery.shutdown(10_000);
+      expect(delivery.stats().dropped.shutdown).toBe(1);
     });
 
     it('waits for the projects whose gates are open', async () => {
@@ -214,8 +302,8 @@ describe('with fake time', () => {
         status: path.includes('/p1/') ? 401 : count < 6 ? 502 : 201,
       }));
       const { delivery } = startDelivery({ dispatcher });
-      for (const id of ['a', 'b', 'c']) delivery.offer(makeItem(id));
-      for (const id of ['d', 'e']) delivery.offer(makeItem(id, { projectId: 'p2' }));
+      for (const id of ['a', 'b', 'c']) offer(delivery, makeItem(id));
+      for (const id of ['d', 'e']) offer(delivery, makeItem(id, { projectId: 'p2' }));
       await vi.advanceTimersByTimeAsync(10);
       const flushed = delivery.flush(10_000);
       expect(await isSettled(flushed)).toBe(false);
@@ -229,10 +317,10 @@ describe('with fake time', () => {
     it('accepts nothing more, delivers what it can, and may be called again', async () => {
       const { dispatcher } = createFakeDispatcher((_, count) => ({ status: count === 1 ? 502 : 201 }));
       const { delivery } = startDelivery({ dispatcher });
-      delivery.offer(makeItem('r1'));
+      offer(delivery, makeItem('r1'));
       const stopping = delivery.shutdown(5_000);
       expect(delivery.shutdown(1)).toBe(stopping);
-      expect(delivery.offer(makeItem('r2'))).toBeUndefined();
+      expect(offer(delivery, makeItem('r2'))).toBeUndefined();
       expect(await delivery.waitForRoom(1, 1_000)).toBe(false);
       await vi.advanceTimersByTimeAsync(300);
       await stopping;
@@ -245,7 +333,7 @@ describe('with fake time', () => {
         id === 'hang' ? { hang: true } : { status: 502 },
       );
       const { delivery, events } = startDelivery({ dispatcher, random: () => 0.999, concurrency: 2 });
-      const offered = ['hang', 'r1', 'r2', 'r3'].map((id) => delivery.offer(makeItem(id)));
+      const offered = ['hang', 'r1', 'r2', 'r3'].map((id) => offer(delivery, makeItem(id)));
       await vi.advanceTimersByTimeAsync(3_000);
       const stopping = delivery.shutdown(1_000);
       await vi.advanceTimersByTimeAsync(1_000);
@@ -259,7 +347,7 @@ describe('with fake time', () => {
     it('does not wait for a gate that will not open in time', async () => {
       const { dispatcher } = createFakeDispatcher(() => ({ status: 401 }));
       const { delivery } = startDelivery({ dispatcher });
-      for (const id of ['r1', 'r2', 'r3']) delivery.offer(makeItem(id));
+      for (const id of ['r1', 'r2', 'r3']) offer(delivery, makeItem(id));
       await vi.advanceTimersByTimeAsync(100);
       await delivery.shutdown(5_000);
       expect(delivery.stats().dropped.shutdown).toBe(3);
@@ -268,7 +356,7 @@ describe('with fake time', () => {
     it('waits for a gate that may', async () => {
       const { dispatcher } = createFakeDispatcher((_, count) => ({ status: count === 1 ? 503 : 201 }));
       const { delivery } = startDelivery({ dispatcher });
-      delivery.offer(makeItem('r1'));
+      offer(delivery, makeItem('r1'));
       await vi.advanceTimersByTimeAsync(5);
       const stopping = delivery.shutdown(5_000);
       await vi.advanceTimersByTimeAsync(1_000);
@@ -284,7 +372,7 @@ describe('against a real server', () => {
       response.writeHead(201).end('{}'),
     );
     const { delivery } = startDelivery({ baseUrl: `${origin}/api/` });
-    for (let index = 0; index < 500; index++) delivery.offer(makeItem(`r${index}`));
+    for (let index = 0; index < 500; index++) offer(delivery, makeItem(`r${index}`));
     await delivery.flush(10_000);
     expect(delivery.stats()).toMatchObject({ delivered: 500, pending: 0, retries: 0 });
     expect(new Set(received.map(({ body }) => body)).size).toBe(500);
@@ -297,7 +385,7 @@ describe('against a real server', () => {
       response.writeHead(302, { location: other.origin }).end(),
     );
     const { delivery, events } = startDelivery({ baseUrl: origin });
-    const outcome = await delivery.offer(makeItem('r1'))?.outcome;
+    const outcome = await offer(delivery, makeItem('r1'))?.outcome;
     expect(other.received).toEqual([]);
     expect(outcome).toMatchObject({ kind: 'rejected', status: 302 });
     expect(JSON.stringify([outcome, events, delivery.stats()])).not.toContain(KEY);
@@ -309,17 +397,33 @@ describe('against a real server', () => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
     const { delivery } = startDelivery({ baseUrl: origin, random: () => 1 });
-    await delivery.offer(makeItem('r1'))?.firstAttempt;
+    await offer(delivery, makeItem('r1'))?.firstAttempt;
     void delivery.waitForRoom(1e9, 60_000);
     void delivery.flush(60_000);
     expect(delivery.pending).toBe(1);
     expect(timers()).toBeLessThanOrEqual(before);
   });
 
+  it('holds on to no record that is settled', async () => {
+    const { origin } = await startServer((_, response, count) =>
+      response.writeHead(count % 3 ? 201 : 422).end('{}'),
+    );
+    const { delivery } = startDelivery({ baseUrl: origin, concurrency: 16 });
+    const items = Array.from({ length: 2_000 }, (_, index) => new WeakRef(makeItem(`r${index}`)));
+    for (const item of items) delivery.offer(item.deref() ?? makeItem('gone'));
+    await delivery.flush(20_000);
+    expect(delivery.pending).toBe(0);
+    collectGarbage();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    collectGarbage();
+    // A connection may hold its last one until the next.
+    expect(items.filter((item) => item.deref() !== undefined).length).toBeLessThanOrEqual(16);
+  });
+
   it('closes its connections at shutdown', async () => {
     const { origin, server } = await startServer((_, response) => response.writeHead(201).end());
     const { delivery } = startDelivery({ baseUrl: origin });
-    await delivery.offer(makeItem('r1'))?.outcome;
+    await offer(delivery, makeItem('r1'))?.outcome;
     await delivery.shutdown(1_000);
     await vi.waitFor(async () => {
       const open = await new Promise((resolve) => server.getConnections((_, count) => resolve(count)));

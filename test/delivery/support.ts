@@ -1,9 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { createDelivery, type Delivery, type DeliveryOptions } from '../../src/delivery/delivery.ts';
 import type { DeliveryEvent } from '../../src/delivery/events.ts';
-import type { DeliveryItem } from '../../src/delivery/sender.ts';
+import type { Outcome } from '../../src/delivery/outcome.ts';
+import type { DeliveryItem, Sender, SendResult } from '../../src/delivery/sender.ts';
 import type { Dispatcher } from '../../src/delivery/transport.ts';
 
 export const KEY = 'key-0123456789-secret';
@@ -60,11 +61,13 @@ export async function startServer(
 
 export type FakeAnswer =
   | {
+      /** How long it takes. @default 1 */
+      readonly millis?: number;
       readonly status: number;
       readonly message?: string;
       readonly headers?: Readonly<Record<string, string>>;
     }
-  | { readonly error: string }
+  | { readonly error: string; readonly millis?: number }
   /** Never answers. */
   | { readonly hang: true };
 
@@ -74,6 +77,11 @@ export interface FakeRequest {
   readonly at: number;
   readonly headers: Readonly<Record<string, string>>;
 }
+
+type ModernHandler = Pick<
+  Dispatcher.DispatchHandler,
+  'onRequestStart' | 'onResponseStart' | 'onResponseData' | 'onResponseEnd' | 'onResponseError'
+>;
 
 /** For tests of time: no sockets, an answer one millisecond after the request. To be used with fake timers. */
 export function createFakeDispatcher(answer: (request: FakeRequest, count: number) => FakeAnswer): {
@@ -85,7 +93,7 @@ export function createFakeDispatcher(answer: (request: FakeRequest, count: numbe
   let underWay = 0;
   let most = 0;
   const dispatcher = {
-    async request(options: Dispatcher.RequestOptions) {
+    dispatch(options: Dispatcher.DispatchOptions, handler: Required<ModernHandler>): boolean {
       const body = JSON.parse(String(options.body)) as { completion_id: string };
       const headers = options.headers as Record<string, string>;
       const request = { path: options.path, id: body.completion_id, at: performance.now(), headers };
@@ -93,22 +101,31 @@ export function createFakeDispatcher(answer: (request: FakeRequest, count: numbe
       underWay += 1;
       most = Math.max(most, underWay);
       const result = answer(request, requests.length);
-      if ('hang' in result) await new Promise(() => {});
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      underWay -= 1;
-      if ('error' in result) throw Object.assign(new Error('network'), { code: result.error });
-      if (!('status' in result)) throw new Error('unreachable');
-      const text = JSON.stringify(result.message === undefined ? {} : { message: result.message });
-      return {
-        statusCode: result.status,
-        headers: result.headers ?? {},
-        body: {
-          dump: () => Promise.resolve(),
-          async *[Symbol.asyncIterator]() {
-            yield Buffer.from(text);
-          },
+      let isAborted = false;
+      const controller = {
+        abort: () => {
+          isAborted = true;
         },
-      };
+      } as unknown as Dispatcher.DispatchController;
+      handler.onRequestStart(controller, {});
+      if ('hang' in result) return true;
+      setTimeout(() => {
+        underWay -= 1;
+        if (isAborted) return;
+        if ('error' in result)
+          return handler.onResponseError(
+            controller,
+            Object.assign(new Error('network'), { code: result.error }),
+          );
+        handler.onResponseStart(controller, result.status, result.headers ?? {}, '');
+        const { message } = result;
+        handler.onResponseData(
+          controller,
+          Buffer.from(JSON.stringify(message === undefined ? {} : { message })),
+        );
+        handler.onResponseEnd(controller, {});
+      }, result.millis ?? 1);
+      return true;
     },
   };
   return { dispatcher: dispatcher as unknown as Dispatcher, requests, most: () => most };
@@ -133,6 +150,52 @@ export function startDelivery(options: Partial<DeliveryOptions>): {
   });
   onTestFinished(() => delivery.shutdown(0));
   return { delivery, events, kinds: () => events.map(({ kind }) => kind) };
+}
+
+/** What becomes of an offered record, as promises. */
+export interface Offered {
+  readonly outcome: Promise<Outcome>;
+  /** Resolves when the record is settled or handed to retry. */
+  readonly firstAttempt: Promise<void>;
+}
+
+/** Offers the record; `undefined` if it was not taken. */
+export function offer(delivery: Delivery, item: DeliveryItem): Offered | undefined {
+  let isTaken = false;
+  let retrying = 0;
+  let resolveFirst = () => {};
+  const firstAttempt = new Promise<void>((resolve) => {
+    resolveFirst = resolve;
+  });
+  const outcome = new Promise<Outcome>((resolve) => {
+    isTaken = delivery.offer(item, {
+      onRetrying() {
+        retrying += 1;
+        resolveFirst();
+      },
+      onSettled(final) {
+        expect([isTaken, retrying]).toEqual([true, Math.min(retrying, 1)]);
+        resolve(final);
+        resolveFirst();
+      },
+    });
+  });
+  return isTaken ? { outcome, firstAttempt } : undefined;
+}
+
+/** The result of one attempt; fails the test where a sender tells it twice. */
+export function attempt(send: Sender, item: DeliveryItem): Promise<SendResult> {
+  let results = 0;
+  return new Promise((resolve) => {
+    send({
+      item,
+      number: 1,
+      onResult(result) {
+        expect(++results).toBe(1);
+        resolve(result);
+      },
+    });
+  });
 }
 
 export function total(delivery: Delivery): number {

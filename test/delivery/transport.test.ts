@@ -1,16 +1,16 @@
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
+import { getEventListeners } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { inspect } from 'node:util';
 import { context, createContextKey, ROOT_CONTEXT } from '@opentelemetry/api';
-import { Agent } from 'undici';
+import { Agent, MockAgent, ProxyAgent } from 'undici';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCredentials } from '../../src/delivery/credentials.ts';
 import type { DeliveryEvent } from '../../src/delivery/events.ts';
 import { MAX_MESSAGE_LENGTH } from '../../src/delivery/response-message.ts';
 import type { DeliveryItem, SendResult } from '../../src/delivery/sender.ts';
-import { createTransport, type TransportPolicy } from '../../src/delivery/transport.ts';
+import { createTransport, type Dispatcher, type TransportPolicy } from '../../src/delivery/transport.ts';
 import { AsyncLocalStorageContextManager } from './context-manager.ts';
-import { KEY, makeItem, startServer } from './support.ts';
+import { attempt, KEY, makeItem, startServer } from './support.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -24,15 +24,34 @@ function startTransport(origin: string, overrides: Partial<TransportPolicy> = {}
     userAgent: 'freeplay-test/1.2.3',
     timeoutMillis: 2_000,
     maxConnections: 4,
+    hasProxy: false,
+    now: () => performance.now(),
+    signal: new AbortController().signal,
     report: (event) => {
       events.push(event);
     },
     ...overrides,
   });
   onTestFinished(() => transport.close());
-  const send = (item: DeliveryItem = makeItem('r1'), signal: AbortSignal = new AbortController().signal) =>
-    transport.send(item, { signal, number: 1 });
+  const send = (item: DeliveryItem = makeItem('r1')) => attempt(transport.send, item);
   return { send, events, transport };
+}
+
+/** Connects through to wherever it is asked to. */
+async function startProxy() {
+  let tunnels = 0;
+  const proxy = await startServer(() => {});
+  proxy.server.on('connect', (request, client) => {
+    tunnels += 1;
+    const { hostname, port } = new URL(`http://${request.url}`);
+    const target = connect(Number(port), hostname, () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n');
+      target.pipe(client).pipe(target);
+    });
+    for (const socket of [client, target]) socket.on('error', () => {});
+    onTestFinished(() => void [client, target].map((socket) => socket.destroy()));
+  });
+  return { origin: proxy.origin, tunnels: () => tunnels };
 }
 
 it('posts the body with the headers of the contract', async () => {
@@ -61,17 +80,28 @@ it('keeps its connections, also after errors and large answers', async () => {
   });
   const { send } = startTransport(origin);
   for (let time = 0; time < 20; time++) await send();
-  // undici's pool may open a second one when asked again before the first has quite finished.
-  expect(sockets()).toBeLessThanOrEqual(2);
+  expect(sockets()).toBe(1);
 });
 
-it('opens no more connections than it may', async () => {
+it('opens as many connections as requests are under way, and keeps them', async () => {
   const { origin, sockets } = await startServer((_, response) =>
     setTimeout(() => response.writeHead(201).end(), 5),
   );
-  const { send } = startTransport(origin, { maxConnections: 3 });
-  await Promise.all(Array.from({ length: 12 }, () => send()));
+  const { send } = startTransport(origin);
+  for (let time = 0; time < 5; time++) await Promise.all([send(), send(), send()]);
   expect(sockets()).toBe(3);
+});
+
+it('gives a connection up on which a request ran out of time, or failed', async () => {
+  const { origin, received, sockets } = await startServer((_, response, count) => {
+    if (count === 2) response.destroy();
+    if (count > 2) response.writeHead(201).end();
+  });
+  const { send } = startTransport(origin, { timeoutMillis: 50 });
+  expect(await send()).toMatchObject({ reason: 'timeout' });
+  expect(await send()).toMatchObject({ reason: 'unreachable' });
+  expect(await send()).toMatchObject({ kind: 'delivered' });
+  expect([sockets(), received.length]).toEqual([3, 3]);
 });
 
 describe('what the server says', () => {
@@ -221,16 +251,47 @@ describe('what the network does', () => {
   it('an aborted attempt ends at once, also before the connection stands', async () => {
     const { origin } = await startServer(() => {});
     const controller = new AbortController();
-    const result = startTransport(origin).send(makeItem('r1'), controller.signal);
-    setTimeout(() => controller.abort(), 10);
-    expect(await result).toEqual({ kind: 'aborted' });
-    expect(await startTransport(origin).send(makeItem('r1'), controller.signal)).toEqual({ kind: 'aborted' });
-    // A dispatcher that looks at no signal, as undici does until it has a connection.
-    const deaf = { request: () => new Promise(() => {}) } as unknown as Agent;
-    const later = new AbortController();
-    const waiting = startTransport(origin, { dispatcher: deaf }).send(makeItem('r1'), later.signal);
-    setTimeout(() => later.abort(), 10);
-    expect(await waiting).toEqual({ kind: 'aborted' });
+    const { signal } = controller;
+    const { send } = startTransport(origin, { signal });
+    const connecting = send();
+    const underWay = send();
+    // A dispatcher that never gets a connection; undici looks at nothing before it has one.
+    const deaf = { dispatch: () => true } as unknown as Agent;
+    const waiting = startTransport(origin, { signal, dispatcher: deaf }).send();
+    const asking = startTransport(origin, {
+      signal,
+      credentials: createCredentials(() => new Promise(() => {})),
+    }).send();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    controller.abort();
+    expect(await Promise.all([connecting, underWay, waiting, asking])).toEqual(
+      Array(4).fill({ kind: 'aborted' }),
+    );
+    expect(await send()).toEqual({ kind: 'aborted' });
+  });
+
+  it('an answer that has begun counts, though its end does not come in time', async () => {
+    const { origin } = await startServer((_, response, count) => {
+      response.writeHead(count === 1 ? 201 : count === 2 ? 422 : 307, { location: '/' });
+      response.write('{"message":');
+    });
+    const { send } = startTransport(origin, { timeoutMillis: 50 });
+    expect(await send()).toEqual({ kind: 'delivered', status: 201 });
+    expect(await send()).toEqual({ kind: 'rejected', status: 422, message: 'HTTP 422' });
+    expect(await send()).toMatchObject({ kind: 'retryable', reason: 'timeout' });
+  });
+
+  it('a request that waits for its connection is not sent any more once its time is up', async () => {
+    const { origin } = await startServer((_, response) => response.writeHead(201).end());
+    const handlers: Dispatcher.DispatchHandler[] = [];
+    const slow = {
+      dispatch: (_: unknown, handler: Dispatcher.DispatchHandler) => handlers.push(handler),
+    } as unknown as Agent;
+    const { send } = startTransport(origin, { timeoutMillis: 20, dispatcher: slow });
+    expect(await send()).toMatchObject({ reason: 'timeout' });
+    const abort = vi.fn();
+    handlers[0]?.onRequestStart?.({ abort } as unknown as Dispatcher.DispatchController, {});
+    expect(abort).toHaveBeenCalledTimes(1);
   });
 });
 
@@ -270,7 +331,7 @@ describe('the key', () => {
   });
 
   it('is not shown by any way of printing', async () => {
-    const credential = await createCredentials(() => KEY).current(new AbortController().signal);
+    const credential = await createCredentials(() => KEY).current();
     expect(inspect(credential, { depth: 9, showHidden: true }) + JSON.stringify(credential)).not.toContain(
       KEY,
     );
@@ -294,26 +355,48 @@ it('a header that cannot be sent is no outage', async () => {
   expect(await send()).toEqual({ kind: 'unsendable', message: 'UND_ERR_INVALID_ARG' });
 });
 
-it('requests run with tracing suppressed, without a trace of the caller', async () => {
+describe('tracing', () => {
   const suppressed = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
   const mine = createContextKey('mine');
-  const seen: unknown[] = [];
-  const look = () => seen.push([context.active().getValue(suppressed), context.active().getValue(mine)]);
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager());
-  onTestFinished(() => context.disable());
+  const host = ROOT_CONTEXT.setValue(mine, 'request of the host');
+  const look = () => [context.active().getValue(suppressed), context.active().getValue(mine)];
+
+  it.each<[string, () => string | Promise<string>]>([
+    ['at once', () => KEY],
+    ['later', () => new Promise((resolve) => setTimeout(() => resolve(KEY), 1))],
+  ])('is suppressed for every request, without a trace of the caller, also where the key comes %s', async (_, apiKey) => {
+    const seen: unknown[] = [];
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager());
+    onTestFinished(() => context.disable());
+    const { origin } = await startServer((_, response, count) =>
+      response.writeHead(count === 2 ? 307 : 201, { location: '/moved' }).end(),
+    );
+    const agent = new Agent().compose((dispatch) => (options, handler) => {
+      seen.push(look());
+      return dispatch(options, handler);
+    });
+    onTestFinished(() => agent.close());
+    const asked: unknown[] = [];
+    const credentials = createCredentials(() => {
+      asked.push(look());
+      return apiKey();
+    });
+    const { send } = startTransport(origin, { dispatcher: agent, credentials });
+    // The first makes the connection, in the context of which the answers of all come back.
+    await context.with(host, () => agent.request({ origin, path: '/', method: 'GET' }));
+    seen.length = 0;
+    await context.with(host, () => send());
+    expect(seen).toEqual(Array(2).fill([true, undefined]));
+    expect(asked).toEqual([[true, undefined]]);
+  });
+});
+
+it('leaves nothing behind on the signal that ends it', async () => {
   const { origin } = await startServer((_, response) => response.writeHead(201).end());
-  const agent = new Agent().compose((dispatch) => (options, handler) => {
-    look();
-    return dispatch(options, handler);
-  });
-  onTestFinished(() => agent.close());
-  const credentials = createCredentials(async () => {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    return KEY;
-  });
-  const { send } = startTransport(origin, { dispatcher: agent, credentials });
-  await context.with(ROOT_CONTEXT.setValue(mine, 'request of the host'), () => send());
-  expect(seen).toEqual([[true, undefined]]);
+  const { signal } = new AbortController();
+  const { send } = startTransport(origin, { signal });
+  for (let time = 0; time < 20; time++) await send();
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1);
 });
 
 describe('the dispatcher', () => {
@@ -325,6 +408,64 @@ describe('the dispatcher', () => {
     await send();
     await transport.close();
     expect(agent.destroyed).toBe(false);
+  });
+
+  it('may be a mock, and sees the body as text', async () => {
+    const agent = new MockAgent();
+    agent.disableNetConnect();
+    onTestFinished(() => agent.close());
+    agent
+      .get('http://api.test')
+      .intercept({
+        path: '/api/v2/projects/p1/sessions/s1/completions',
+        method: 'POST',
+        body: '{"completion_id":"r1"}',
+        headers: { authorization: `Bearer ${KEY}` },
+      })
+      .reply(422, { message: 'no' });
+    const { send } = startTransport('http://api.test', { dispatcher: agent });
+    expect(await send()).toEqual({ kind: 'rejected', status: 422, message: 'no' });
+    expect(await send()).toMatchObject({ kind: 'retryable', reason: 'unreachable' });
+  });
+
+  it('may be a proxy agent, and may throw', async () => {
+    const { origin, received } = await startServer((_, response) => response.writeHead(201).end());
+    const proxy = await startProxy();
+    const agent = new ProxyAgent(proxy.origin);
+    onTestFinished(() => agent.close());
+    const { send } = startTransport(origin, { dispatcher: agent });
+    for (let time = 0; time < 3; time++) expect(await send()).toMatchObject({ kind: 'delivered' });
+    expect(received).toHaveLength(3);
+    expect(proxy.tunnels()).toBeLessThanOrEqual(2);
+    const broken = {
+      dispatch: () => {
+        throw Object.assign(new Error(KEY), { code: 'EBROKEN' });
+      },
+    } as unknown as Agent;
+    expect(await startTransport(origin, { dispatcher: broken }).send()).toEqual({
+      kind: 'retryable',
+      reason: 'unreachable',
+      message: 'EBROKEN',
+    });
+  });
+
+  it.each([false, true])('of our own keeps no process alive (proxy: %s)', async (hasProxy) => {
+    const { origin, received } = await startServer((_, response, count) => {
+      if (count === 1) response.writeHead(201).end();
+    });
+    const proxy = await startProxy();
+    if (hasProxy) for (const name of ['HTTP_PROXY', 'http_proxy']) vi.stubEnv(name, proxy.origin);
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+    await vi.waitFor(() => expect(sockets()).toBe(0));
+    const { send, transport } = startTransport(origin, { hasProxy });
+    // Idle, and used again.
+    await send();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    void send();
+    await vi.waitFor(() => expect(received).toHaveLength(2));
+    // What the servers of this test hold: one end of each connection.
+    expect(sockets()).toBe(hasProxy ? 3 : 1);
+    await transport.close();
   });
 
   it('of our own obeys the proxy settings', async () => {
@@ -339,19 +480,25 @@ describe('the dispatcher', () => {
     vi.stubEnv('http_proxy', proxy.origin);
     vi.stubEnv('NO_PROXY', '');
     vi.stubEnv('no_proxy', '');
-    expect(await startTransport(origin).send()).toMatchObject({ kind: 'retryable', reason: 'unreachable' });
+    const hasProxy = true;
+    expect(await startTransport(origin, { hasProxy }).send()).toMatchObject({ reason: 'unreachable' });
     expect(proxied).toEqual([new URL(origin).host]);
     vi.stubEnv('NO_PROXY', '127.0.0.1');
     vi.stubEnv('no_proxy', '127.0.0.1');
-    expect(await startTransport(origin).send()).toMatchObject({ kind: 'delivered' });
+    expect(await startTransport(origin, { hasProxy }).send()).toMatchObject({ kind: 'delivered' });
     expect(received).toHaveLength(1);
+    // Told that there is none, it does not look.
+    vi.stubEnv('NO_PROXY', '');
+    vi.stubEnv('no_proxy', '');
+    expect(await startTransport(origin).send()).toMatchObject({ kind: 'delivered' });
+    expect(proxied).toHaveLength(1);
   });
 
   it('falls back to direct connections where the proxy setting is no URL', async () => {
     const { origin } = await startServer((_, response) => response.writeHead(201).end());
     vi.stubEnv('HTTPS_PROXY', 'not a url');
     vi.stubEnv('https_proxy', 'not a url');
-    const { send, events } = startTransport(origin);
+    const { send, events } = startTransport(origin, { hasProxy: true });
     expect(await send()).toMatchObject({ kind: 'delivered' });
     expect(events).toEqual([{ kind: 'proxy_ignored' }]);
   });

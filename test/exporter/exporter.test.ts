@@ -255,7 +255,7 @@ describe('export', () => {
     const dropped: string[] = [];
     const exporter = createExporter({
       baseUrl: 'https://api.test',
-      dispatcher: { ...dispatcher, dispatch: () => true },
+      dispatcher,
       maxQueueRecords: 1,
       timeoutMillis: 1_000_000,
       onDrop: (_, reason) => dropped.push(reason),
@@ -284,7 +284,7 @@ describe('what is in retry', () => {
     const { dispatcher } = createFakeDispatcher(() => ({ status: 503 }));
     const exporter = createExporter({
       baseUrl: 'https://api.test',
-      dispatcher: { ...dispatcher, dispatch: () => true },
+      dispatcher,
       maxQueueRecords: 1,
     });
     const answers: number[] = [];

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FreeplaySpanProcessor } from '../../src/index.ts';
 import { spanIdOf } from '../property/support.ts';
 import { type PlannedSpan, PlayedSpan } from './random-traces.ts';
+import { dispatcherFor } from './support.ts';
 
 const SPANS = process.env.VITEST_LONG ? 1_000_000 : 50_000;
 const SPANS_PER_TRACE = 10;
@@ -75,21 +76,6 @@ function planned(n: number): PlannedSpan {
   };
 }
 
-/** An API that answers at once and remembers nothing. */
-function forgetfulDispatcher(): object {
-  const answer = {
-    statusCode: 201,
-    headers: {},
-    body: {
-      dump: () => Promise.resolve(),
-      async *[Symbol.asyncIterator]() {
-        yield Buffer.from('{}');
-      },
-    },
-  };
-  return { request: () => Promise.resolve(answer), dispatch: () => true };
-}
-
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
@@ -107,7 +93,8 @@ describe('a processor that runs for long', () => {
         apiKey: 'k',
         projectId: '0b8a6c1e-6f6f-4b52-9a55-3d1c7f1f9a10',
         baseUrl: 'http://127.0.0.1:9/api',
-        dispatcher: forgetfulDispatcher(),
+        // An API that remembers nothing.
+        dispatcher: dispatcherFor(() => {}),
         unendedAfterMillis: 10_000,
         flushOnExit: false,
       });

@@ -4,16 +4,30 @@ export interface Post {
   readonly body: Record<string, unknown>;
 }
 
-export function acceptingDispatcher(posts: Post[]): object {
-  const accept = (options: { path: string; body?: unknown }): Promise<object> => {
-    posts.push({ path: options.path, body: JSON.parse(String(options.body)) as Record<string, unknown> });
-    const body = {
-      dump: () => Promise.resolve(),
-      async *[Symbol.asyncIterator]() {
-        yield Buffer.from('{}');
-      },
-    };
-    return Promise.resolve({ statusCode: 201, headers: {}, body });
+interface Handler {
+  onRequestStart(controller: object): void;
+  onResponseStart(controller: object, status: number, headers: object): void;
+  onResponseEnd(controller: object): void;
+}
+
+/** An undici dispatcher that calls this for every request, and accepts it. */
+export function dispatcherFor(onRequest: (request: { path: string; body?: unknown }) => void): object {
+  return {
+    dispatch(request: { path: string; body?: unknown }, handler: Handler): boolean {
+      onRequest(request);
+      const controller = { abort() {} };
+      handler.onRequestStart(controller);
+      queueMicrotask(() => {
+        handler.onResponseStart(controller, 201, {});
+        handler.onResponseEnd(controller);
+      });
+      return true;
+    },
   };
-  return { request: accept, dispatch: () => true };
+}
+
+export function acceptingDispatcher(posts: Post[]): object {
+  return dispatcherFor(({ path, body }) => {
+    posts.push({ path, body: JSON.parse(String(body)) as Record<string, unknown> });
+  });
 }

@@ -1,0 +1,7 @@
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { batched } from './contender.mjs';
+
+/** @param {import('./contender.mjs').Options} options */
+export function create({ url }) {
+  return batched(new OTLPTraceExporter({ url: `${url}/v1/traces` }));
+}
