@@ -5,7 +5,7 @@ export const INITIAL_CONCURRENCY = 8;
 
 /**
  * A backlog that is gone within this time at the present pace is none: each request more under way is a connection more, with
- * its handshake and memory, and at both ends. A thousand records each second at 50 ms an answer need, and get, 50 of them; a
+ * its handshake and memory, at both ends. A thousand records each second at 50 ms an answer need, and get, 50 of them; a
  * server on the same machine keeps up with the first 8.
  */
 const BACKLOG_MILLIS = 100;

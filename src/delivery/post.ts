@@ -52,8 +52,8 @@ export class Post implements Limited {
     const { underWay, credentials } = this.office;
     underWay.begin(this);
     const credential = withTracingSuppressed(credentials.current);
-    if (credential instanceof Promise) void credential.then((one) => this.send(one));
-    else this.send(credential);
+    if (!(credential instanceof Promise)) return this.send(credential);
+    credential.then((one) => this.send(one)).catch(() => this.end({ kind: 'failed' }, false));
   }
 
   /** Ends it: its time is up, or the delivery's. An answer that has begun counts as it is. */
@@ -68,11 +68,11 @@ export class Post implements Limited {
   private send(credential: Credential | undefined): void {
     if (this.isOver) return;
     if (credential === undefined) return this.end(noKey(this.office), true);
-    const text = buildBody(this.attempt.item);
-    if (text === undefined)
+    const body = buildBody(this.attempt.item, this.office);
+    if (body === undefined)
       return this.end({ kind: 'unsendable', message: 'the body could not be built' }, true);
     this.credential = credential;
-    this.body = this.office.encode(text);
+    this.body = body;
     this.connection = this.office.connections.take();
     this.dispatch(this.connection, credential);
   }
@@ -154,9 +154,9 @@ function noKey({ credentials }: PostOffice): SendResult {
   return { kind: 'refused', credential: credentials.generation(), message: 'there is no usable API key' };
 }
 
-function buildBody(item: DeliveryItem): string | undefined {
+function buildBody(item: DeliveryItem, { encode }: PostOffice): string | Uint8Array | undefined {
   try {
-    return item.body();
+    return encode(item.body());
   } catch {
     // The error may quote content.
     return undefined;

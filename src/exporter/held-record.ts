@@ -3,9 +3,10 @@ import type { OutgoingRecord, RecordBody } from '../record/record.ts';
 import { shrinkBody } from '../record/shrink.ts';
 import type { Rejection, SpoolSource } from '../spool/line.ts';
 import type { Appended } from '../spool/spool.ts';
+import type { Bagged } from './bag.ts';
 
 /** A record from its making, or its being read from the spool, to its end. */
-export interface Held {
+export interface Held extends Bagged {
   readonly item: DeliveryItem;
   readonly source: SpoolSource;
   /** For the user's callback; absent if it was read from the spool. */

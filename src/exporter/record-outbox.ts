@@ -10,6 +10,7 @@ import { createResender, type Resending } from '../spool/resend.ts';
 import type { StoredRecord } from '../spool/rounds.ts';
 import type { Appended } from '../spool/spool.ts';
 import { VERSION } from '../version.ts';
+import { createBag } from './bag.ts';
 import { type Held, toItem, withRejection } from './held-record.ts';
 import type { Ledger, LedgerBook } from './ledger.ts';
 import { createRecordSpool, type RecordSpool } from './record-spool.ts';
@@ -86,7 +87,7 @@ export function createRecordOutbox(config: Config, book: LedgerBook, appLog: Log
       hasRoom: () => delivery.pending < config.maxQueueRecords / 2,
     });
   const waiting = { records: 0, bytes: 0 };
-  const inHand = new Set<Held>();
+  const inHand = createBag<Held>();
   /** Writes to the spool that a record's next step waits for. */
   const writes = new Set<Promise<unknown>>();
   let stopped: Promise<void> | undefined;
@@ -228,6 +229,7 @@ export function createRecordOutbox(config: Config, book: LedgerBook, appLog: Log
       copy: Promise.resolve({ kind: 'kept', entry: stored }),
       isSafe: true,
       isAnswered: false,
+      slot: -1,
     };
     inHand.add(held);
     if (!offer(held)) void giveUp(held, 'queue_full');
@@ -251,6 +253,7 @@ export function createRecordOutbox(config: Config, book: LedgerBook, appLog: Log
       copy: undefined,
       isSafe: false,
       isAnswered: false,
+      slot: -1,
     };
     inHand.add(held);
     if (spool?.always && !isBusy(spool)) void keepAndOffer(held, spool, deadline);

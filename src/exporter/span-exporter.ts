@@ -83,7 +83,7 @@ export class FreeplaySpanExporter {
     return this.#pipeline.flush(this.#pipeline.config.flushTimeoutMillis);
   }
 
-  /** Flushes within `shutdownTimeoutMillis`, drops and counts the rest. Idempotent. */
+  /** Flushes within `shutdownTimeoutMillis`, spools or drops the rest, and counts it. Idempotent. */
   shutdown(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;

@@ -188,7 +188,7 @@ function remember(trace: Trace, nodes: readonly TraceNode[]): void {
     if (node.role === 'completion' && node.report && node.merged.length === 0)
       trace.reports.push(node.report);
   }
-  if (trace.reports.length > MAX_REPORTS) trace.reports = trace.reports.slice(-MAX_REPORTS);
+  if (trace.reports.length > MAX_REPORTS) trace.reports.splice(0, trace.reports.length - MAX_REPORTS);
 }
 
 /** More will come: what the calls said stays, the messages they said it in do not. */
@@ -199,7 +199,7 @@ function keepOpen(trace: Trace, hold: (report: CallReport) => void): void {
     if (call) hold(call);
   }
   trace.isOver = false;
-  trace.latest = [];
+  trace.latest.length = 0;
 }
 
 /** Nothing runs any more: all that is left to know is where a span that comes after all would hang. */
@@ -215,8 +215,8 @@ function keepClosed(trace: Trace): void {
     }
   }
   trace.isOver = true;
-  trace.latest = [];
-  trace.reports = [];
+  trace.latest.length = 0;
+  trace.reports.length = 0;
 }
 
 function countCollisions(nodes: readonly TraceNode[]): number {

@@ -12,7 +12,7 @@ export function carryUp(trace: Trace, node: TraceNode, running: Running): void {
   if (node.role !== undefined && !trace.wants(node.role, node.reading?.operation)) node.role = undefined;
   const own = ownRollup(trace, node);
   node.below = addRollups(node.below, own);
-  trace.total = addRollups(trace.total, own);
+  trace.total = addRollups(trace.total, own.call ? { ...own, call: undefined } : own);
   const parentId = node.span.parentSpanId;
   const isWork = node.reading?.operation === 'tool' || node.reading?.operation === 'agent';
   const below = isWork && node.below.direct > 0 ? { ...node.below, direct: 0 } : node.below;

@@ -87,7 +87,8 @@ function settleLateDouble(trace: Trace, node: TraceNode): void {
       ? inner
       : mostAlike(report, trace.reports, node.span.parentSpanId);
   if (!known) return;
-  trace.reports = trace.reports.filter((other) => other !== known);
+  const at = trace.reports.indexOf(known);
+  if (at >= 0) trace.reports.splice(at, 1);
   node.role = 'double';
   node.rules.push(`second report of the call recorded for span ${known.spanId}, too late to merge`);
 }

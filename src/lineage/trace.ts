@@ -48,10 +48,13 @@ export interface Trace {
   readonly below: Map<string, Rollup>;
   /** Tool calls by call id, and by parent, name and arguments. */
   readonly asked: Map<string, AskedCall[]>;
-  /** Recorded calls that a second report may still turn up for. */
-  reports: CallReport[];
+  /**
+   * Recorded calls that a second report may still turn up for. Emptied and never replaced, like `latest`: the trace is old, so its first list
+   * is, too, and a list that is thrown away would hold on to all that was in it until the next full garbage collection.
+   */
+  readonly reports: CallReport[];
   /** Of the calls recorded in the batch at hand. */
-  latest: Rollup[];
+  readonly latest: Rollup[];
   /** Everything recorded so far: what the group rolls up. */
   total: Rollup;
   session: { value: string; at: HrTime } | undefined;

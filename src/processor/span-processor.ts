@@ -39,7 +39,7 @@ const MAX_PENDING_SPANS = 10_000;
 /** Conversion gives the event loop back after so long; a trace is never cut in two. */
 const SLICE_MILLIS = 3;
 /** Conversion waits for delivery where it is ahead by so many records … */
-const MAX_AHEAD_RECORDS = 256;
+const MAX_AHEAD_RECORDS = 128;
 /** … but not for long: where delivery does not get on, its queue and its ledger are the place for them. */
 const MAX_AHEAD_MILLIS = 50;
 /** Spans that an exporter of ours on the same provider would be known by; a few are enough. */
@@ -148,7 +148,7 @@ export class FreeplaySpanProcessor {
     await this.#pipeline.flush(Math.max(0, flushTimeoutMillis - (performance.now() - start)));
   }
 
-  /** Records what still runs as incomplete, flushes within `shutdownTimeoutMillis`, drops and counts the rest. Idempotent. */
+  /** Records what still runs as incomplete, flushes within `shutdownTimeoutMillis`, spools or drops the rest, and counts it. Idempotent. */
   shutdown(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;

@@ -114,6 +114,27 @@ describe('with fake time', () => {
     expect(await second?.outcome).toEqual({ kind: 'delivered' });
   });
 
+  it('a record that is too large is sent once more, smaller, and those after it fit at once', async () => {
+    const MIB = 1_048_576;
+    const sizes: number[] = [];
+    const { dispatcher } = createFakeDispatcher(({ id }) => {
+      sizes.push(Number(id));
+      return { status: Number(id) > MIB ? 413 : 201, message: 'too large' };
+    });
+    const { delivery } = startDelivery({ dispatcher, concurrency: 1 });
+    const makeLarge = (bytes: number) =>
+      makeItem(`r${bytes}`, {
+        bytes,
+        body: () => JSON.stringify({ completion_id: bytes }),
+        shrink: (max) => JSON.stringify({ completion_id: Math.min(bytes, max) }),
+      });
+    const offered = [2 * MIB, 2 * MIB, 8 * MIB].map((bytes) => offer(delivery, makeLarge(bytes)));
+    await vi.advanceTimersByTimeAsync(10);
+    for (const one of offered) expect(await one?.outcome).toEqual({ kind: 'delivered' });
+    expect(sizes).toEqual([2 * MIB, MIB, MIB, MIB]);
+    expect(delivery.stats().retries).toBe(0);
+  });
+
   it('a listener that throws hurts nobody', async () => {
     const { dispatcher } = createFakeDispatcher((_, count) => ({ status: count === 1 ? 502 : 201 }));
     const { delivery } = startDelivery({ dispatcher });

@@ -338,15 +338,34 @@ describe('the key', () => {
   });
 });
 
-it('a body that cannot be built costs that record only', async () => {
-  const { origin } = await startServer((_, response) => response.writeHead(201).end());
-  const item = makeItem('r1', {
-    body: () => {
+it.each<[string, () => string]>([
+  [
+    'throws',
+    () => {
       throw new Error('content');
     },
-  });
-  const result = await startTransport(origin).send(item);
+  ],
+  ['gives no text', () => undefined as unknown as string],
+])('a body whose function %s costs that record only', async (_, body) => {
+  const { origin, received } = await startServer((_, response) => response.writeHead(201).end());
+  const { send } = startTransport(origin);
+  const result = await send(makeItem('r1', { body }));
   expect(result).toEqual({ kind: 'unsendable', message: 'the body could not be built' });
+  expect(await send()).toMatchObject({ kind: 'delivered' });
+  expect(received).toHaveLength(1);
+});
+
+it('a bug costs the attempt that it meets, also where the key comes late', async () => {
+  const { origin } = await startServer((_, response) => response.writeHead(201).end());
+  const broken = {
+    generation: 1,
+    authorization: () => {
+      throw new Error('bug');
+    },
+    redact: (text: string) => text,
+  };
+  const credentials = { generation: () => 1, current: () => Promise.resolve(broken) };
+  expect(await startTransport(origin, { credentials }).send()).toEqual({ kind: 'failed' });
 });
 
 it('a header that cannot be sent is no outage', async () => {

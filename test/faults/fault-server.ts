@@ -23,6 +23,8 @@ export interface Exchange {
   readonly socket: Socket;
   /** As the API does: 201, or 409 for what is recorded already. */
   accept(headers?: OutgoingHttpHeaders): void;
+  /** Success is on its way to the client. */
+  tell(): void;
   answer(status: number, body: string, headers?: OutgoingHttpHeaders): void;
 }
 
@@ -132,6 +134,10 @@ function toOptions(options: FaultServerOptions | Script): FaultServerOptions {
 }
 
 function createExchange(book: Book, post: Post, response: ServerResponse, socket: Socket): Exchange {
+  const tell = (): void => {
+    // Nothing reaches anybody on a connection that has been ended.
+    if (socket.writable) book.tell(post);
+  };
   const answer = (status: number, body: string, headers: OutgoingHttpHeaders = {}): void => {
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body);
   };
@@ -141,8 +147,9 @@ function createExchange(book: Book, post: Post, response: ServerResponse, socket
     response,
     socket,
     answer,
+    tell,
     accept(headers) {
-      response.on('finish', () => book.tell(post));
+      tell();
       answer(book.record(post), JSON.stringify({ completion_id: post.id }), headers);
     },
   };

@@ -50,9 +50,9 @@ export const quotingRecord =
 /** The API has it already, from an attempt that we know nothing of. */
 export const conflict =
   (code: number = 409, message: string = 'completion_id already exists'): Fault =>
-  ({ answer, post, book, response }) => {
+  ({ answer, tell, post, book }) => {
     book.record(post);
-    response.on('finish', () => book.tell(post));
+    tell();
     answer(code, JSON.stringify({ message }));
   };
 
@@ -103,17 +103,17 @@ export function dripInto(socket: Socket, text: string, everyMillis: number): voi
 
 /** Accepted, and the connection is closed behind the answer without a word of it. */
 export const acceptAndClose: Fault = (exchange) => {
-  exchange.response.on('finish', () => exchange.socket.end());
+  exchange.response.on('finish', () => exchange.socket.destroySoon());
   exchange.accept({ connection: 'keep-alive' });
 };
 
 /** A status, and a body that never ends. */
 export const flood =
   (code: number): Fault =>
-  ({ response, post, book }) => {
+  ({ response, tell, post, book }) => {
     if (code < 300) {
       book.record(post);
-      book.tell(post);
+      tell();
     }
     response.writeHead(code);
     const write = (): void => {
@@ -129,6 +129,6 @@ export const acceptWith =
   (exchange: Exchange) => {
     const { book, post } = exchange;
     const text = textOf(book.record(post));
-    book.tell(post);
+    exchange.tell();
     bytes(text, end)(exchange);
   };

@@ -118,9 +118,9 @@ describe.concurrent('success', () => {
   it.for([200, 201, 202, 203, 204, 205, 206, 226, 299])('is %i', async (code, context) => {
     const server = await startFaultServer(
       context,
-      always(({ book, post, response }) => {
+      always(({ book, post, response, tell }) => {
         book.record(post);
-        book.tell(post);
+        tell();
         response.writeHead(code).end();
       }),
     );

@@ -1,0 +1,50 @@
+import { type FreeplayOptions, resolveConfig } from './config.ts';
+import { createConverter, wantedRecords } from './convert.ts';
+import { createLineage } from './lineage/lineage.ts';
+import type { FreeplayRecord } from './record/record.ts';
+import { fromSdkLogRecord, fromSdkSpan, type SdkLogRecord, type SdkSpan } from './span/from-sdk.ts';
+import type { LogData } from './span/span-data.ts';
+
+export interface ConvertOptions extends FreeplayOptions {
+  /** GenAI log records (events) that were emitted in the spans' context, in order. */
+  logs?: readonly SdkLogRecord[] | undefined;
+}
+
+/**
+ * Ended spans → the records the exporter would send. Pure: no I/O, no clock, no environment; the spans are not written to. The spans
+ * given are taken for whole traces.
+ *
+ * @param spans ended spans of any OpenTelemetry JS SDK major, in any order
+ * @returns records in the order of their spans; `body` is exactly the JSON that is posted to `path`
+ * @throws FreeplayOptionError for a malformed option
+ * @example const records = convertSpans(memoryExporter.getFinishedSpans(), { projectId });
+ */
+export function convertSpans(spans: readonly SdkSpan[], options: ConvertOptions = {}): FreeplayRecord[] {
+  const { logs = [], ...rest } = options;
+  const { config } = resolveConfig(rest, {});
+  const converter = createConverter(config);
+  const bySpan = groupLogs(logs);
+  const batch = spans.flatMap((span) => {
+    const data = fromSdkSpan(span);
+    return data?.sampled ? [converter.read(data, bySpan.get(`${data.traceId}/${data.spanId}`) ?? [])] : [];
+  });
+  const lineage = createLineage({
+    wants: wantedRecords(config.records),
+    maxTraces: Number.POSITIVE_INFINITY,
+    maxSpansPerTrace: Number.POSITIVE_INFINITY,
+  });
+  return lineage.resolve(batch, true).map(converter.build);
+}
+
+function groupLogs(logs: readonly SdkLogRecord[]): Map<string, LogData[]> {
+  const groups = new Map<string, LogData[]>();
+  for (const log of logs) {
+    const data = fromSdkLogRecord(log);
+    if (!data) continue;
+    const key = `${data.traceId}/${data.spanId}`;
+    const list = groups.get(key);
+    if (list) list.push(data);
+    else groups.set(key, [data]);
+  }
+  return groups;
+}

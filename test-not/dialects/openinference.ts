@@ -1,0 +1,264 @@
+import type { Message, Note, Operation, Reading, ToolDefinition } from '../completion/completion.ts';
+import { asObject, isObject, type JsonObject, member, textMember } from '../json/json-text.ts';
+import { jsonValue, readJson } from '../json/read-json.ts';
+import { type RequestFacts, type ResponseFacts, readRequest, readResponse } from '../messages/exchange.ts';
+import { splitFusedCalls } from '../messages/fused-calls.ts';
+import { joinReply, readMessages } from '../messages/messages.ts';
+import { readTools } from '../messages/tools.ts';
+import { type Content, nonEmpty } from '../readers/content.ts';
+import { readGenAiSpan } from '../readers/genai-span.ts';
+import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
+import { getAttribute, getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
+import { type FlatNode, leaf, leafText, listOf, readFlat } from '../span/indexed.ts';
+import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
+import type { Dialect } from './dialect.ts';
+
+/**
+ * OpenInference (Arize): flattened `llm.input_messages.0.message.…` attributes, and the raw request and response beside them in
+ * `input.value` and `output.value`.
+ *
+ * @see https://github.com/Arize-ai/openinference/blob/main/spec/semantic_conventions.md
+ */
+export const openInference: Dialect = {
+  name: 'openinference',
+  detect: ({ attributes }) =>
+    hasAttribute(attributes, 'openinference.span.kind') ||
+    hasPrefix(attributes, 'llm.input_messages.') ||
+    hasPrefix(attributes, 'llm.output_messages.') ||
+    (hasAttribute(attributes, 'llm.model_name') && hasAttribute(attributes, 'input.value')),
+  read: readOpenInference,
+};
+
+const KINDS: ReadonlyMap<string, Operation> = new Map([
+  ['LLM', 'inference'],
+  ['AGENT', 'agent'],
+  ['CHAIN', 'workflow'],
+  ['TOOL', 'tool'],
+  ['EMBEDDING', 'embedding'],
+  ['RETRIEVER', 'retrieval'],
+  ['RERANKER', 'rerank'],
+  ['GUARDRAIL', 'guardrail'],
+]);
+
+function operationOf(attributes: Attributes): Operation {
+  const kind = getString(attributes, 'openinference.span.kind')?.trim().toUpperCase();
+  if (kind !== undefined) return KINDS.get(kind) ?? 'other';
+  return 'inference';
+}
+
+function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | undefined {
+  const { attributes } = span;
+  const operation = operationOf(attributes);
+  if (operation === 'other') return { operation };
+  const invocation = asObject(jsonValue(getAttribute(attributes, 'llm.invocation_parameters')));
+  const metadata = asObject(jsonValue(getAttribute(attributes, 'metadata')));
+  const content = operation === 'inference' ? readContent(attributes, invocation) : { notes: [] };
+  const base = readGenAiSpan(span, logs, {
+    dialect: openInference.name,
+    operation,
+    content,
+    usage: content.response?.usage,
+    provider: [
+      getString(attributes, 'llm.provider'),
+      getString(attributes, 'llm.system'),
+      textMember(metadata, 'ls_provider'),
+    ],
+    requestModel:
+      getString(attributes, 'llm.request.model_name') ??
+      textMember(invocation, 'model') ??
+      content.request?.model ??
+      getString(attributes, 'llm.model_name', 'embedding.model_name', 'reranker.model_name'),
+    responseModel:
+      getString(attributes, 'llm.response.model_name') ??
+      content.response?.model ??
+      servedModel(attributes, invocation),
+    captureSetting:
+      "hideInputs: false and hideOutputs: false in the instrumentation's traceConfig (OPENINFERENCE_HIDE_INPUTS and OPENINFERENCE_HIDE_OUTPUTS unset)",
+  });
+  const tool = operation === 'tool' ? toolFacts(attributes) : undefined;
+  return {
+    ...base,
+    name: tool?.name ?? getString(attributes, 'agent.name', 'graph.node.name') ?? base.name,
+    agentName:
+      operation === 'agent'
+        ? (getString(attributes, 'agent.name', 'graph.node.name') ?? base.agentName)
+        : undefined,
+    parameters: mergeParameters(base.parameters, readParameterBag(invocation)),
+    toolArguments: base.toolArguments ?? tool?.arguments,
+  };
+}
+
+/** `llm.model_name` is overwritten with the response's model; where it still repeats the request's, nothing was said of the response. */
+function servedModel(attributes: Attributes, invocation: JsonObject | undefined): string | undefined {
+  const named = getString(attributes, 'llm.model_name');
+  // Bedrock's answers name no model: it is what is left of the requested one, cut at its dots.
+  if (getString(attributes, 'llm.provider') === 'aws') return undefined;
+  return named === textMember(invocation, 'model') ? undefined : named;
+}
+
+function toolFacts(attributes: Attributes): { name: string | undefined; arguments: string | undefined } {
+  const input = getAttribute(attributes, 'input.value');
+  return {
+    name: getString(attributes, 'tool.name'),
+    arguments: typeof input === 'string' ? (getString(attributes, 'tool.parameters') ?? input) : undefined,
+  };
+}
+
+/** What an instrumentation told to hide writes instead. */
+const REDACTED = '__REDACTED__';
+
+function readContent(attributes: Attributes, invocation: JsonObject | undefined): Content {
+  const notes: Note[] = [];
+  const rawInput = readRaw(attributes, 'input', notes);
+  const rawOutput = readRaw(attributes, 'output', notes);
+  const flatInput = flatMessages(attributes, 'llm.input_messages.', 'input');
+  const flatOutput = flatMessages(attributes, 'llm.output_messages.', 'output');
+  const request: RequestFacts = rawInput === undefined ? {} : readRequest(rawInput);
+  const response: ResponseFacts = rawOutput === undefined ? {} : readResponse(rawOutput);
+  const tools =
+    readTools(
+      listOf(readFlat(attributes, 'llm.tools.')).map((node) => jsonValue(leaf(node, 'tool.json_schema'))),
+    ) ??
+    request.tools ??
+    readTools(invocation && member(invocation, 'tools', 'functions'));
+  const reply = replyOf(flatOutput, response, rawOutput, tools);
+  const outside = readRequest(invocation ?? {});
+  return {
+    instructions: request.instructions ?? outside.instructions,
+    input: response.history ?? richer(request.messages, flatInput ?? prompts(attributes)),
+    choices: reply ?? completions(attributes),
+    tools,
+    outputSchema: request.outputSchema ?? outside.outputSchema,
+    request,
+    response,
+    notes,
+  };
+}
+
+/**
+ * The raw body, unless it is none or the user had texts hidden: that they still lie in a raw body is no reason to send them.
+ */
+function readRaw(attributes: Attributes, side: 'input' | 'output', notes: Note[]): unknown {
+  const raw = getAttribute(attributes, `${side}.value`);
+  if (raw === undefined || raw === REDACTED || raw === '') return undefined;
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === REDACTED && key.startsWith(`llm.${side}_messages.`)) return undefined;
+  }
+  const read = readJson(raw);
+  if (read?.cut) notes.push({ kind: 'cut', text: `${side}.value was cut by a span limit` });
+  // A cut body may have lost the last messages: the flattened ones are whole.
+  return read?.cut && hasPrefix(attributes, `llm.${side}_messages.`) ? undefined : read?.value;
+}
+
+/** The raw body is what was sent; the flattened copy of it drops parts, ids and tool results. */
+function richer(
+  raw: readonly Message[] | undefined,
+  flat: readonly Message[] | undefined,
+): readonly Message[] | undefined {
+  if (!raw || raw.length === 0) return nonEmpty(flat);
+  if (!flat || flat.length === 0) return raw;
+  const withoutSystem = flat.filter((message) => message.role !== 'system' && message.role !== 'developer');
+  return weight(raw) >= weight(withoutSystem)
+    ? raw.some(isSystem)
+      ? raw
+      : [...flat.filter(isSystem), ...raw]
+    : flat;
+}
+
+function isSystem(message: Message): boolean {
+  return message.role === 'system' || message.role === 'developer';
+}
+
+function weight(messages: readonly Message[]): number {
+  return messages.reduce((sum, message) => sum + message.parts.length + message.toolCalls.length, 0);
+}
+
+function replyOf(
+  flat: readonly Message[] | undefined,
+  response: ResponseFacts,
+  raw: unknown,
+  tools: readonly ToolDefinition[] | undefined,
+): readonly Message[] | undefined {
+  const names = (tools ?? []).map((tool) => tool.name);
+  const whole = isObject(raw) || Array.isArray(raw) ? nonEmpty(response.choices) : undefined;
+  const joined = flat && joinReply(flat);
+  const own = joined
+    ? [{ ...joined, toolCalls: joined.toolCalls.flatMap((call) => splitFusedCalls(call, names)) }]
+    : undefined;
+  if (whole && own) return weight(whole) >= weight(own) ? whole : own;
+  return whole ?? own ?? nonEmpty(response.choices);
+}
+
+/** The text completions API. */
+function prompts(attributes: Attributes): readonly Message[] | undefined {
+  const texts = listOf(readFlat(attributes, 'llm.prompts.')).map(
+    (node) => leafText(node, 'prompt.text') ?? '',
+  );
+  return texts.length > 0 ? texts.flatMap((text) => [...readMessages(text, 'input')]) : undefined;
+}
+
+function completions(attributes: Attributes): readonly Message[] | undefined {
+  const texts = listOf(readFlat(attributes, 'llm.choices.')).map(
+    (node) => leafText(node, 'completion.text') ?? '',
+  );
+  return nonEmpty(texts.flatMap((text) => [...readMessages(text, 'output')]));
+}
+
+function flatMessages(
+  attributes: Attributes,
+  prefix: string,
+  side: 'input' | 'output',
+): readonly Message[] | undefined {
+  const nodes = listOf(readFlat(attributes, prefix));
+  if (nodes.length === 0) return undefined;
+  return nodes.flatMap((node) => [...readMessages(flatMessage(node.children.get('message')), side)]);
+}
+
+/** One flattened message as the list of objects it stands for: a result riding on a user message is a message of its own. */
+function flatMessage(node: FlatNode | undefined): readonly JsonObject[] {
+  const role = leafText(node, 'role');
+  const id = leafText(node, 'tool_call_id');
+  const parts = listOf(node?.children.get('contents')).map(flatPart);
+  const content = leaf(node, 'content');
+  const calls = listOf(node?.children.get('tool_calls')).map((call) =>
+    flatCall(call.children.get('tool_call')),
+  );
+  const legacy = leafText(node, 'function_call_name');
+  const message: JsonObject = {
+    ...(role === undefined ? {} : { role }),
+    name: leafText(node, 'name'),
+    content:
+      parts.length > 0
+        ? [...(typeof content === 'string' && content !== '' && id === undefined ? [content] : []), ...parts]
+        : content,
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
+    ...(legacy === undefined
+      ? {}
+      : { function_call: { name: legacy, arguments: leaf(node, 'function_call_arguments_json') } }),
+  };
+  if (id === undefined) return [message];
+  const result = { role: 'tool', tool_call_id: id, content };
+  return parts.length > 0 && role !== 'tool' ? [result, { ...message, content: parts }] : [result];
+}
+
+function flatCall(node: FlatNode | undefined): JsonObject {
+  return {
+    id: leafText(node, 'id'),
+    name: leafText(node, 'function.name'),
+    arguments: leaf(node, 'function.arguments'),
+  };
+}
+
+function flatPart(node: FlatNode): JsonObject {
+  const part = node.children.get('message_content');
+  const type = leafText(part, 'type');
+  const call = node.children.get('tool_call');
+  if (call) return { type: 'tool_use', ...flatCall(call) };
+  const image = leafText(part, 'image.image.url', 'image.url');
+  if (image !== undefined) return { type: 'image_url', image_url: { url: image } };
+  const audio = leafText(part, 'audio.audio.url', 'audio.url');
+  if (audio !== undefined)
+    return { type: 'input_audio', url: audio, mime_type: leafText(part, 'audio.audio.mime_type') };
+  const text = leafText(part, 'text', 'audio.audio.transcript');
+  return { type: type ?? 'text', ...(text === undefined ? {} : { text }), data: leafText(part, 'data') };
+}

@@ -1,0 +1,43 @@
+import { fromSdkLogRecord, type SdkLogRecord } from '../span/from-sdk.ts';
+import type { LogBuffer } from './log-buffer.ts';
+
+/**
+ * What a `LoggerProvider` of any SDK major takes as a log record processor. Only GenAI events are looked at; nothing is exported from
+ * here, and no log record is changed.
+ */
+export interface FreeplayLogRecordProcessor {
+  onEmit(logRecord: SdkLogRecord, context?: unknown): void;
+  /** Tells the SDK which logs are wanted, so that no other log is made for us. */
+  enabled(options: {
+    readonly instrumentationScope?: { readonly name?: string };
+    readonly eventName?: string | undefined;
+  }): boolean;
+  forceFlush(): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+/** Scopes that put GenAI content into log events. */
+const SCOPES =
+  /^(@opentelemetry\/instrumentation-openai|@elastic\/opentelemetry-instrumentation-openai|opentelemetry\.instrumentation\.|opentelemetry\.util\.genai|pydantic-ai|gcp\.vertex\.agent|agent_framework|strands|openinference\.)/;
+
+export function createLogRecordProcessor(
+  buffer: LogBuffer,
+  onFailure: () => void,
+): FreeplayLogRecordProcessor {
+  return {
+    onEmit(logRecord) {
+      try {
+        const data = fromSdkLogRecord(logRecord);
+        if (data?.eventName.startsWith('gen_ai.')) buffer.add(data);
+      } catch {
+        onFailure(); // a throw here would reach the code that logs
+      }
+    },
+    enabled: ({ instrumentationScope, eventName }) =>
+      eventName === undefined
+        ? SCOPES.test(instrumentationScope?.name ?? '')
+        : eventName.startsWith('gen_ai.'),
+    forceFlush: () => Promise.resolve(),
+    shutdown: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,97 @@
+/** What the records below a span add up to: carried upwards as spans are resolved, so that no one looks down again. */
+import type { Message, Reading } from '../completion/completion.ts';
+import { asText, isEmptyText } from '../json/json-text.ts';
+import { keepOptimised } from '../keep-optimised.ts';
+import { before, type HrTime } from '../span/span-data.ts';
+import type { CallReport } from './call-report.ts';
+
+/** Texts kept for roll-ups are bounded: a group's input is a summary, its completions hold the whole. */
+const MAX_TEXT = 32_768;
+
+/** What a message says, and when; worked out when a record needs it, or when it is remembered. */
+export class Said {
+  readonly at: HrTime;
+  #message: Message | undefined;
+  #text: string | undefined;
+
+  constructor(at: HrTime, message: Message) {
+    this.at = at;
+    this.#message = message;
+  }
+
+  get text(): string {
+    this.letGo();
+    return this.#text ?? '';
+  }
+
+  /** The text alone is kept: the message holds on to all that it was cut from. */
+  letGo(): void {
+    if (this.#message) this.#text = plainText(this.#message) ?? callsText(this.#message);
+    this.#message = undefined;
+  }
+}
+
+keepOptimised(new Said([0, 0], { role: 'user', parts: [], toolCalls: [] }));
+
+export interface Rollup {
+  readonly completions: number;
+  /** Of these, the ones that no tool and no agent stands between. */
+  readonly direct: number;
+  readonly records: number;
+  readonly first?: Said | undefined;
+  readonly last?: Said | undefined;
+  /** An inference below, to tell a wrapper's copy that ends later. */
+  readonly call?: CallReport | undefined;
+}
+
+export const NOTHING_BELOW: Rollup = { completions: 0, direct: 0, records: 0 };
+
+export function addRollups(a: Rollup | undefined, b: Rollup): Rollup {
+  if (!a || a === NOTHING_BELOW) return b;
+  if (b === NOTHING_BELOW) return a;
+  return {
+    completions: a.completions + b.completions,
+    direct: a.direct + b.direct,
+    records: a.records + b.records,
+    first: a.first && (!b.first || !before(b.first.at, a.first.at)) ? a.first : b.first,
+    last: a.last && (!b.last || before(b.last.at, a.last.at)) ? a.last : b.last,
+    call: b.call ?? a.call,
+  };
+}
+
+export function rollupOfCompletion(start: HrTime, end: HrTime, reading: Reading, call: CallReport): Rollup {
+  const question = reading.input?.find((message) => message.role === 'user');
+  const reply = reading.choices?.[0];
+  return {
+    completions: 1,
+    direct: 1,
+    records: 1,
+    first: question && hasText(question) ? new Said(start, question) : undefined,
+    last: reply && (hasText(reply) || reply.toolCalls.length > 0) ? new Said(end, reply) : undefined,
+    call,
+  };
+}
+
+/** Whether `plainText` gives any, without unescaping it. */
+function hasText(message: Message): boolean {
+  const texts = message.parts.filter((part) => part.kind === 'text');
+  return texts.length > 1 || texts.some((part) => !isEmptyText(part.text));
+}
+
+/** The texts of a message, or `undefined` if it has none. */
+export function plainText(message: Message): string | undefined {
+  const texts = message.parts.flatMap((part) => (part.kind === 'text' ? [asText(part.text) ?? ''] : []));
+  const text = texts.join('\n');
+  return text === '' ? undefined : text.slice(0, MAX_TEXT);
+}
+
+function callsText(message: Message): string | undefined {
+  if (message.toolCalls.length === 0) return undefined;
+  return message.toolCalls
+    .map(
+      (call) =>
+        `${call.name}(${String(typeof call.arguments === 'string' ? call.arguments : call.arguments.json)})`,
+    )
+    .join('\n')
+    .slice(0, MAX_TEXT);
+}

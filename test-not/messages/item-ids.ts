@@ -1,0 +1,40 @@
+import type { Message } from '../completion/completion.ts';
+
+/**
+ * The Responses API gives a tool call two ids: its item's own (`fc_…`) and the one its result names (`call_…`). Where an emitter kept
+ * the item's, the results that follow tell the other, as long as there are as many of them.
+ */
+export function restoreCallIds(messages: readonly Message[]): readonly Message[] {
+  if (!messages.some(hasItemId)) return messages;
+  const restored = [...messages];
+  for (let at = 0; at < restored.length; ) {
+    const asked = at;
+    while (restored[at]?.role === 'assistant') at++;
+    const answered = at;
+    while (restored[at]?.role === 'tool') at++;
+    if (at === asked) at++;
+    else pair(restored, asked, answered, at);
+  }
+  return restored;
+}
+
+function hasItemId(message: Message): boolean {
+  return message.toolCalls.some((call) => call.id?.startsWith('fc_'));
+}
+
+function pair(messages: Message[], asked: number, answered: number, end: number): void {
+  const calls = messages.slice(asked, answered).flatMap((message) => message.toolCalls);
+  const ids = messages.slice(answered, end).map((message) => message.toolCallId);
+  if (calls.length !== ids.length || !ids.every((id) => id?.startsWith('call_'))) return;
+  let next = 0;
+  for (let at = asked; at < answered; at++) {
+    const message = messages[at] as Message;
+    messages[at] = {
+      ...message,
+      toolCalls: message.toolCalls.map((call) => {
+        const id = ids[next++];
+        return call.id?.startsWith('fc_') ? { ...call, id } : call;
+      }),
+    };
+  }
+}

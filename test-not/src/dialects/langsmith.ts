@@ -1,0 +1,70 @@
+import type { Operation, Reading } from '../completion/completion.ts';
+import { jsonValue } from '../json/read-json.ts';
+import { readResponse } from '../messages/exchange.ts';
+import { readGenAiContent } from '../readers/content.ts';
+import { readException } from '../readers/errors.ts';
+import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';
+import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
+import { readUsageBag } from '../readers/usage.ts';
+import { getAttribute, getString, hasAttribute } from '../span/attributes.ts';
+import type { LogData, SpanData } from '../span/span-data.ts';
+import type { Dialect } from './dialect.ts';
+
+/**
+ * LangSmith runs exported over OpenTelemetry: the run's inputs and outputs as JSON in `gen_ai.prompt` and `gen_ai.completion`.
+ * Runs of kind `prompt` carry the operation `chat` and are no model calls.
+ *
+ * @see https://docs.langchain.com/langsmith/trace-with-opentelemetry
+ */
+export const langSmith: Dialect = {
+  name: 'langsmith',
+  detect: (span) => hasAttribute(span.attributes, 'langsmith.span.kind') || span.scope.name === 'langsmith',
+  read: readLangSmith,
+};
+
+const KINDS: ReadonlyMap<string, Operation> = new Map([
+  ['llm', 'inference'],
+  ['chain', 'workflow'],
+  ['tool', 'tool'],
+  ['embedding', 'embedding'],
+  ['retriever', 'retrieval'],
+]);
+
+function readLangSmith(span: SpanData, logs: readonly LogData[]): Reading | undefined {
+  const { attributes } = span;
+  const operation =
+    KINDS.get(getString(attributes, 'langsmith.span.kind')?.toLowerCase() ?? 'chain') ?? 'other';
+  if (operation === 'other') return { operation };
+  const content = operation === 'inference' ? readGenAiContent(span, logs) : { notes: [] };
+  const response = readResponse(jsonValue(getAttribute(attributes, 'gen_ai.completion')));
+  const base = readGenAiSpan(span, logs, {
+    dialect: langSmith.name,
+    operation,
+    content: { ...content, response: content.response ?? response },
+    usage:
+      readUsageBag(getAttribute(attributes, 'langsmith.usage_metadata')) ??
+      readUsageBag(getAttribute(attributes, 'langsmith.metadata.usage_metadata')),
+    provider: [
+      getString(attributes, 'langsmith.metadata.ls_provider'),
+      getString(attributes, 'gen_ai.system'),
+    ],
+    requestModel:
+      getString(attributes, 'gen_ai.request.model', 'langsmith.metadata.ls_model_name') ??
+      content.request?.model,
+    captureSetting: 'LANGSMITH_HIDE_INPUTS and LANGSMITH_HIDE_OUTPUTS unset',
+  });
+  const step = operation !== 'inference';
+  return {
+    ...base,
+    name: getString(attributes, 'gen_ai.tool.name', 'langsmith.trace.name') ?? span.name,
+    // Every run ends with status OK: one without outputs that recorded an exception failed.
+    error: base.error ?? (hasAttribute(attributes, 'gen_ai.completion') ? undefined : readException(span)),
+    parameters: mergeParameters(
+      base.parameters,
+      readParameterBag(getAttribute(attributes, 'langsmith.metadata.ls_invocation_params')),
+    ),
+    inputValue: step ? ioValue(attributes, 'gen_ai.prompt') : undefined,
+    outputValue: step ? ioValue(attributes, 'gen_ai.completion') : undefined,
+    toolArguments: operation === 'tool' ? getString(attributes, 'gen_ai.prompt') : undefined,
+  };
+}

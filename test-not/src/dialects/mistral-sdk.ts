@@ -1,0 +1,20 @@
+import { operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
+import { hasPrefix } from '../span/attributes.ts';
+import type { Dialect } from './dialect.ts';
+
+/**
+ * The Mistral TypeScript SDK's own spans. Its conversations API reports `invoke_agent` with synthesised `chat` children.
+ *
+ * @see https://github.com/mistralai/client-ts
+ */
+export const mistralSdk: Dialect = {
+  name: 'mistral-sdk',
+  detect: (span) => span.scope.name === 'mistralai_sdk_tracer' && hasPrefix(span.attributes, 'gen_ai.'),
+  read: (span, logs) =>
+    readGenAiSpan(span, logs, {
+      dialect: mistralSdk.name,
+      operation: operationByName(span.attributes) ?? operationByContent(span),
+      provider: ['mistral'],
+      captureSetting: 'none needed: this SDK records content whenever it traces',
+    }),
+};

@@ -1,0 +1,152 @@
+import type { Message, Operation, Reading } from '../completion/completion.ts';
+import { asArray, asObject, asText, member, textMember, toJsonString } from '../json/json-text.ts';
+import { jsonValue } from '../json/read-json.ts';
+import { readMessages } from '../messages/messages.ts';
+import { type Content, readGenAiContent } from '../readers/content.ts';
+import { ioValue, operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
+import { getAttribute, getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
+import type { Attributes, LogData, Scope, SpanData } from '../span/span-data.ts';
+import type { Dialect } from './dialect.ts';
+
+/**
+ * OpenLLMetry (Traceloop), JavaScript and Python: indexed `gen_ai.prompt.0.…` attributes in older releases, the GenAI conventions in
+ * newer ones, `traceloop.*` for workflows, tasks, agents and tools.
+ *
+ * @see https://github.com/traceloop/openllmetry-js
+ */
+export const openLlmetry: Dialect = {
+  name: 'openllmetry',
+  detect({ attributes, scope }) {
+    if (hasAttribute(attributes, 'traceloop.span.kind') || hasAttribute(attributes, 'llm.request.type'))
+      return true;
+    if (hasPrefix(attributes, 'gen_ai.prompt.0.') || hasPrefix(attributes, 'gen_ai.completion.0.'))
+      return true;
+    return (
+      isOurs(scope) &&
+      (hasPrefix(attributes, 'gen_ai.') ||
+        hasPrefix(attributes, 'traceloop.entity.') ||
+        hasPrefix(attributes, 'mcp.'))
+    );
+  },
+  read: readOpenLlmetry,
+};
+
+/** OpenTelemetry's own Python packages share the prefix: `…openai_v2`, `…google_genai`, versions such as `2.3b0`. */
+function isOurs(scope: Scope): boolean {
+  if (scope.name.startsWith('@traceloop/') || scope.name === 'traceloop.tracer') return true;
+  return (
+    scope.name.startsWith('opentelemetry.instrumentation.') &&
+    !/(_v2|\.google_genai)$/.test(scope.name) &&
+    !/b\d+$/.test(scope.version ?? '')
+  );
+}
+
+const KINDS: ReadonlyMap<string, Operation> = new Map([
+  ['workflow', 'workflow'],
+  ['task', 'workflow'],
+  ['agent', 'agent'],
+  ['tool', 'tool'],
+  ['session', 'other'],
+  ['unknown', 'other'],
+]);
+
+const REQUEST_TYPES: ReadonlyMap<string, Operation> = new Map([
+  ['chat', 'inference'],
+  ['completion', 'inference'],
+  ['acompletion', 'inference'],
+  ['embedding', 'embedding'],
+  ['rerank', 'rerank'],
+]);
+
+function operationOf(span: SpanData): Operation {
+  const { attributes } = span;
+  const kind = getString(attributes, 'traceloop.span.kind')?.toLowerCase();
+  // LangChain's tools are of kind `task`: the operation tells.
+  if (kind === 'task' && operationByName(attributes) === 'tool') return 'tool';
+  if (kind !== undefined) return KINDS.get(kind) ?? 'workflow';
+  const type = getString(attributes, 'llm.request.type')?.toLowerCase();
+  const byType = type === undefined ? undefined : REQUEST_TYPES.get(type);
+  if (byType) return byType;
+  const named = operationByName(attributes);
+  if (named) return named;
+  // A component of LangChain or LlamaIndex that is no call: `traceloop.entity.*` alone.
+  return hasPrefix(attributes, 'gen_ai.') ? operationByContent(span) : 'workflow';
+}
+
+function readOpenLlmetry(span: SpanData, logs: readonly LogData[]): Reading | undefined {
+  const { attributes } = span;
+  const operation = operationOf(span);
+  if (operation === 'other') return { operation };
+  const base = readGenAiSpan(span, logs, {
+    dialect: openLlmetry.name,
+    operation,
+    content: readContent(span, logs),
+    provider: [getString(attributes, 'gen_ai.provider.name'), getString(attributes, 'gen_ai.system')],
+    captureSetting: 'traceContent: true (TRACELOOP_TRACE_CONTENT=true)',
+  });
+  const entity = getString(attributes, 'traceloop.entity.name');
+  const answer = operation === 'tool' ? toolMessage(attributes) : undefined;
+  return {
+    ...base,
+    name: operation === 'inference' ? base.name : (answer?.name ?? entity ?? base.name),
+    agentName: operation === 'agent' ? (base.agentName ?? entity) : undefined,
+    inputValue:
+      operation === 'inference' ? undefined : (entityInput(attributes, operation) ?? base.inputValue),
+    toolArguments: base.toolArguments ?? (operation === 'tool' ? toolArguments(attributes) : undefined),
+    toolCallId: base.toolCallId ?? answer?.id,
+  };
+}
+
+/** LangChain's tools answer with a message, which knows the tool's own name and the call. */
+function toolMessage(
+  attributes: Attributes,
+): { name: string | undefined; id: string | undefined } | undefined {
+  const output = asObject(jsonValue(getAttribute(attributes, 'traceloop.entity.output')));
+  const fields = asObject(member(output, 'kwargs'));
+  const id = textMember(fields, 'tool_call_id');
+  return id === undefined ? undefined : { name: textMember(fields, 'name'), id };
+}
+
+/** `{args: [x], kwargs: {}}` around one argument says no more than the argument. */
+function entityInput(attributes: Attributes, operation: Operation): Reading['inputValue'] {
+  const value = ioValue(attributes, 'traceloop.entity.input');
+  if (operation !== 'tool') return value;
+  const args = asArray((value as { readonly args?: unknown } | undefined)?.args);
+  const kwargs = (value as { readonly kwargs?: object } | undefined)?.kwargs;
+  return args?.length === 1 && Object.keys(kwargs ?? {}).length === 0
+    ? (args[0] as Reading['inputValue'])
+    : value;
+}
+
+function toolArguments(attributes: Attributes): string | undefined {
+  const value = entityInput(attributes, 'tool');
+  return value === undefined ? undefined : toJsonString(value);
+}
+
+function readContent(span: SpanData, logs: readonly LogData[]): Content {
+  const content = readGenAiContent(span, logs);
+  content.input = content.input?.flatMap(expandResponsesInput);
+  return content;
+}
+
+/** The Responses API's whole input list stands as JSON in one user text. */
+function expandResponsesInput(message: Message): readonly Message[] {
+  const [part] = message.parts;
+  if (message.role !== 'user' || message.parts.length !== 1 || part?.kind !== 'text') return [message];
+  const text = asText(part.text) ?? '';
+  if (!/^\s*\[\s*\{/.test(text)) return [message];
+  const list = asArray(jsonValue(text));
+  const items = list?.every((item) => isResponsesItem(item)) ? readMessages(list, 'input') : [];
+  return items.length > 0 ? items : [message];
+}
+
+function isResponsesItem(item: unknown): boolean {
+  if (typeof item !== 'object' || item === null) return false;
+  const { role, type, content } = item as { role?: unknown; type?: unknown; content?: unknown };
+  if (typeof role === 'string')
+    return /^(system|developer|user|assistant|tool)$/.test(role) && content !== undefined;
+  return (
+    typeof type === 'string' &&
+    /^(message|function_call|function_call_output|reasoning|item_reference)$/.test(type)
+  );
+}

@@ -1,0 +1,72 @@
+import type { Operation, Reading } from '../completion/completion.ts';
+import { asArray, asObject, member, toJsonString } from '../json/json-text.ts';
+import { jsonValue } from '../json/read-json.ts';
+import { readInstructions } from '../messages/messages.ts';
+import { resultParts } from '../messages/parts.ts';
+import { nonEmpty } from '../readers/content.ts';
+import { operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
+import { getAttribute, getString, hasAttribute } from '../span/attributes.ts';
+import type { LogData, SpanData } from '../span/span-data.ts';
+import type { Dialect } from './dialect.ts';
+
+/**
+ * AWS Strands Agents. Its scope is the service's name, so it is known by what it calls its system; content is in span events,
+ * details events or attributes, as an opt-in variable decides. A tool's arguments and result are events of the tool span.
+ *
+ * @see https://strandsagents.com/latest/documentation/docs/user-guide/observability-evaluation/traces/
+ */
+export const strands: Dialect = {
+  name: 'strands',
+  detect: ({ attributes, scope }) =>
+    scope.name === 'strands-agents' ||
+    scope.name.startsWith('strands.') ||
+    getString(attributes, 'gen_ai.system', 'gen_ai.provider.name') === 'strands-agents' ||
+    hasAttribute(attributes, 'event_loop.cycle_id') ||
+    hasAttribute(attributes, 'agent_loop.cycle_id'),
+  read: readStrands,
+};
+
+function operationOf(span: SpanData): Operation {
+  const named = operationByName(span.attributes);
+  if (named) return named;
+  if (/^(execute_agent_loop_cycle|execute_event_loop_cycle|Cycle)/.test(span.name)) return 'other';
+  if (/^invoke_(graph|swarm)/.test(span.name)) return 'workflow';
+  return operationByContent(span);
+}
+
+function readStrands(span: SpanData, logs: readonly LogData[]): Reading | undefined {
+  const { attributes } = span;
+  const operation = operationOf(span);
+  if (operation === 'other') return { operation };
+  const base = readGenAiSpan(span, logs, {
+    dialect: strands.name,
+    operation,
+    captureSetting: 'none needed: Strands records content whenever it traces',
+  });
+  const prompt = getAttribute(attributes, 'system_prompt');
+  const tool = operation === 'tool' ? toolFacts(span) : undefined;
+  return {
+    ...base,
+    instructions:
+      base.instructions ?? (prompt === undefined ? undefined : nonEmpty(readInstructions(prompt))),
+    inputValue: base.inputValue ?? tool?.input,
+    outputValue: base.outputValue ?? tool?.output,
+    toolArguments: base.toolArguments ?? (tool?.input === undefined ? undefined : toJsonString(tool.input)),
+  };
+}
+
+/** `gen_ai.tool.message {content}` is what the tool was given, `gen_ai.choice {message}` what it gave. */
+function toolFacts(span: SpanData): { input?: Reading['inputValue']; output?: Reading['outputValue'] } {
+  const asked = span.events.find((event) => event.name === 'gen_ai.tool.message');
+  const answered = span.events.find((event) => event.name === 'gen_ai.choice');
+  const input = asked && jsonValue(getAttribute(asked.attributes, 'content'));
+  const raw = answered && jsonValue(getAttribute(answered.attributes, 'message'));
+  if (raw === undefined) return { input: input as Reading['inputValue'] };
+  const [block, ...more] = asArray(raw) ?? [];
+  const only = more.length === 0 ? member(asObject(block), 'json', 'text') : undefined;
+  const part = resultParts(raw)[0];
+  return {
+    input: input as Reading['inputValue'],
+    output: (only ?? (part?.kind === 'text' ? jsonValue(part.text) : raw)) as Reading['outputValue'],
+  };
+}

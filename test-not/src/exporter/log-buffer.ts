@@ -1,0 +1,108 @@
+/**
+ * GenAI log events on their way to the span they were emitted in. They come before the span's end, so they wait here; bounded by
+ * spans, by events of one span, by size and by age.
+ */
+import { isObject } from '../json/json-text.ts';
+import type { LogData } from '../span/span-data.ts';
+
+export interface LogBufferOptions {
+  readonly now: () => number;
+  /** Spans that events are kept for. @default 10000 */
+  readonly maxSpans?: number;
+  /** Events of one span. @default 1000 */
+  readonly maxPerSpan?: number;
+  /** Rough size of all that is kept, in characters. @default 67108864 */
+  readonly maxSize?: number;
+  /** Milliseconds an event waits for its span. @default 600000 */
+  readonly maxAgeMillis?: number;
+}
+
+export interface LogBuffer {
+  add(log: LogData): void;
+  /** Events of a span, taken out. */
+  take(traceId: string, spanId: string): readonly LogData[];
+  /** Events given up because their span did not come, or there was no room. */
+  readonly dropped: number;
+  readonly size: number;
+}
+
+interface Entry {
+  readonly at: number;
+  readonly logs: LogData[];
+  size: number;
+}
+
+const NONE: readonly LogData[] = [];
+
+export function createLogBuffer(options: LogBufferOptions): LogBuffer {
+  const {
+    now,
+    maxSpans = 10_000,
+    maxPerSpan = 1_000,
+    maxSize = 64 * 1024 * 1024,
+    maxAgeMillis = 600_000,
+  } = options;
+  const entries = new Map<string, Entry>();
+  let size = 0;
+  let dropped = 0;
+
+  function remove(key: string, entry: Entry): void {
+    entries.delete(key);
+    size -= entry.size;
+  }
+
+  /** Oldest first: insertion order is the order of first events. */
+  function evict(): void {
+    const limit = now() - maxAgeMillis;
+    for (const [key, entry] of entries) {
+      if (entry.at >= limit && entries.size <= maxSpans && size <= maxSize) return;
+      remove(key, entry);
+      dropped += entry.logs.length;
+    }
+  }
+
+  return {
+    add(log) {
+      const key = `${log.traceId}/${log.spanId}`;
+      let entry = entries.get(key);
+      if (!entry) {
+        entry = { at: now(), logs: [], size: 0 };
+        entries.set(key, entry);
+      }
+      if (entry.logs.length >= maxPerSpan) {
+        dropped++;
+        return;
+      }
+      const weight = roughSize(log.body, 0) + roughSize(log.attributes, 0);
+      entry.logs.push(log);
+      entry.size += weight;
+      size += weight;
+      evict();
+    },
+    take(traceId, spanId) {
+      if (entries.size === 0) return NONE;
+      const key = `${traceId}/${spanId}`;
+      const entry = entries.get(key);
+      if (!entry) return [];
+      remove(key, entry);
+      return entry.logs;
+    },
+    get dropped() {
+      return dropped;
+    },
+    get size() {
+      return entries.size;
+    },
+  };
+}
+
+/** Characters of a value, near enough for a bound. */
+function roughSize(value: unknown, depth: number): number {
+  if (typeof value === 'string') return value.length + 16;
+  if (depth > 16) return 16;
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + roughSize(item, depth + 1), 16);
+  if (!isObject(value)) return 16;
+  let sum = 16;
+  for (const key of Object.keys(value)) sum += key.length + roughSize(value[key], depth + 1);
+  return sum;
+}

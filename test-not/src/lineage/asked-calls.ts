@@ -1,0 +1,93 @@
+/** Tool calls that completions asked for, and the completion that a tool execution belongs under. */
+import type { Reading } from '../completion/completion.ts';
+import { before } from '../span/span-data.ts';
+import { parentOf } from './parents.ts';
+import type { Running } from './running.ts';
+import type { AskedCall, Trace, TraceNode } from './trace.ts';
+
+export function rememberCalls(trace: Trace, node: TraceNode): void {
+  const { choices } = node.reading as Reading;
+  if (node.recordId === undefined || node.parentId === undefined) return;
+  const asked: AskedCall = {
+    completionId: node.recordId,
+    start: node.span.startTime,
+    parentId: node.parentId,
+  };
+  for (const choice of choices ?? []) {
+    for (const call of choice.toolCalls) {
+      if (call.id !== undefined) addAsked(trace, call.id, asked);
+      const args = typeof call.arguments === 'string' ? call.arguments : call.arguments.json;
+      addAsked(trace, signature(node.parentId, call.name, args), asked);
+    }
+  }
+}
+
+/** A piece of a reply that ends before its call does, and before the tool it asks for: the call is its parent. */
+export function rememberFragment(trace: Trace, node: TraceNode, running: Running): void {
+  const { parentSpanId } = node.span;
+  const calls = node.reading?.choices?.flatMap((choice) => choice.toolCalls) ?? [];
+  if (calls.length === 0 || node.parent || parentSpanId === undefined || trace.seen.has(parentSpanId)) return;
+  const completionId = parentOf(trace, node, false, running);
+  for (const { id } of calls)
+    if (id !== undefined)
+      addAsked(trace, id, { completionId, start: node.span.startTime, parentId: completionId });
+}
+
+const MAX_ASKED = 16;
+
+function addAsked(trace: Trace, key: string, asked: AskedCall): void {
+  if (trace.asked.size >= trace.limit) trace.asked.delete(trace.asked.keys().next().value as string);
+  const list = trace.asked.get(key);
+  if (!list) trace.asked.set(key, [asked]);
+  else if (list.length < MAX_ASKED) list.push(asked);
+  else list.splice(0, 1, asked);
+}
+
+function signature(parentId: string, name: string, args: string): string {
+  return `${parentId}\u0000${name}\u0000${canonicalArguments(args)}`;
+}
+
+/** Arguments compare as JSON, whatever order the keys were written in. */
+function canonicalArguments(args: string): string {
+  try {
+    return JSON.stringify(sortKeys(JSON.parse(args), 0));
+  } catch {
+    return args;
+  }
+}
+
+function sortKeys(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null || depth > 32) return value;
+  if (Array.isArray(value)) return value.map((item) => sortKeys(item, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => [key, sortKeys(item, depth + 1)]),
+  );
+}
+
+/** The completion that asked for this tool: by call id, else by name and arguments under the same parent. */
+export function parentOfTool(trace: Trace, node: TraceNode, whole: boolean, running: Running): string {
+  const { toolCallId, toolArguments, name } = node.reading as Reading;
+  const byId = toolCallId === undefined ? undefined : latestBefore(trace.asked.get(toolCallId), node);
+  if (byId) {
+    node.rules.push('under the completion that asked for the tool, by call id');
+    return byId.completionId;
+  }
+  const enclosing = parentOf(trace, node, whole, running);
+  if (toolArguments === undefined) return enclosing;
+  const args = typeof toolArguments === 'string' ? toolArguments : toolArguments.json;
+  const byCall = latestBefore(trace.asked.get(signature(enclosing, name ?? node.span.name, args)), node);
+  if (!byCall) return enclosing;
+  node.rules.push('under the completion that asked for the tool, by name and arguments');
+  return byCall.completionId;
+}
+
+function latestBefore(list: readonly AskedCall[] | undefined, node: TraceNode): AskedCall | undefined {
+  return (list ?? [])
+    .filter((asked) => !before(node.span.startTime, asked.start))
+    .reduce<AskedCall | undefined>(
+      (best, asked) => (best && before(asked.start, best.start) ? best : asked),
+      undefined,
+    );
+}
