@@ -161,6 +161,16 @@ describe('options', () => {
   });
 });
 
+it.each([
+  [{}, false],
+  [{ HTTPS_PROXY: ' ' }, false],
+  [{ NO_PROXY: '*' }, false],
+  [{ HTTPS_PROXY: 'http://proxy:8080' }, true],
+  [{ http_proxy: 'http://proxy:8080' }, true],
+])('the environment %j names a proxy: %s', (environment, hasProxy) => {
+  expect(resolveConfig({}, environment).config.hasProxy).toBe(hasProxy);
+});
+
 describe('a secret', () => {
   const secret = new Secret(() => SECRET);
 

@@ -12,7 +12,7 @@ export interface Fifo<T> {
 const MIN_FREED = 1_024;
 
 export function createFifo<T>(): Fifo<T> {
-  let values: (T | undefined)[] = [];
+  const values: (T | undefined)[] = [];
   let first = 0;
   return {
     get size() {
@@ -27,7 +27,8 @@ export function createFifo<T>(): Fifo<T> {
       values[first] = undefined;
       first += 1;
       if (first >= MIN_FREED && first * 2 >= values.length) {
-        values = values.slice(first);
+        // In place: a list that is thrown away holds on to what it lists until the next full garbage collection.
+        values.splice(0, first);
         first = 0;
       }
       return value;

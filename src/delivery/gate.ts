@@ -181,13 +181,11 @@ export function withGate(next: Sender, policy: GatePolicy): GateLink {
   const setTimer = () => {
     cancelTimer();
     cancelTimer = () => {};
-    if (closed === 0 || waiting === 0) return;
+    // Without room nothing may start before a request has ended, and each end comes back here.
+    if (closed === 0 || waiting === 0 || !concurrency.hasRoom()) return;
     let at = Number.POSITIVE_INFINITY;
-    for (const lane of ring) {
-      const opens = opensAt(lane);
-      // What is due but has not started waits for a request to end, and each end comes back here.
-      if (lane.line.size > 0 && opens > now()) at = Math.min(at, opens);
-    }
+    // Not only what is still to come: a gate may have become due since it was looked at, and nobody would look again.
+    for (const lane of ring) if (lane.line.size > 0) at = Math.min(at, opensAt(lane));
     if (at !== Number.POSITIVE_INFINITY) cancelTimer = after(at - now(), turns.run);
   };
 

@@ -187,6 +187,28 @@ describe('in time', () => {
     await finishFake(run, { delivered: 40 });
   });
 
+  it('a gate that becomes due while it is looked at is not forgotten', async (context) => {
+    let isUp = false;
+    const api = createFakeApi(() => (isUp ? undefined : { status: 503 }));
+    const run = startFakeRun(context, api);
+    run.work(3);
+    await pass(100);
+    const before = api.book.posts.length;
+    // Timers and clock differ by less than a millisecond, and from one look to the next the time comes.
+    const clock = performance.now.bind(performance);
+    let looks = 0;
+    const spy = vi
+      .spyOn(performance, 'now')
+      .mockImplementation(() => clock() + (looks++ % 2 === 0 ? -0.4 : 0.4));
+    context.onTestFinished(() => spy.mockRestore());
+    await pass(60_000);
+    expect(api.book.posts.length).toBeGreaterThan(before + 10);
+    isUp = true;
+    await pass(60_000);
+    spy.mockRestore();
+    await finishFake(run, { delivered: 4 });
+  });
+
   it('a flush returns at once where a gate is closed, and tells by the ledger', async (context) => {
     const api = createFakeApi(() => ({ status: 503 }));
     const run = startFakeRun(context, api);

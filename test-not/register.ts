@@ -1,4 +1,0 @@
-/** Zero code: `node --import opentelemetry-exporter-freeplay/register app.js`, or `--require` in its place. */
-import { startRegistration } from './register/start.ts';
-
-startRegistration();
