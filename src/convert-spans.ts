@@ -1,8 +1,9 @@
 import { type FreeplayOptions, resolveConfig } from './config.ts';
 import { createConverter, wantedRecords } from './convert.ts';
+import { isForeign } from './dialects/registry.ts';
 import { createLineage } from './lineage/lineage.ts';
 import type { FreeplayRecord } from './record/record.ts';
-import { fromSdkLogRecord, fromSdkSpan, type SdkLogRecord, type SdkSpan } from './span/from-sdk.ts';
+import { fromSdkLogRecord, fromSdkSpan, type SdkLogRecord, type SdkSpan, signsOf } from './span/from-sdk.ts';
 import type { LogData } from './span/span-data.ts';
 
 export interface ConvertOptions extends FreeplayOptions {
@@ -24,7 +25,9 @@ export function convertSpans(spans: readonly SdkSpan[], options: ConvertOptions 
   const { config } = resolveConfig(rest, {});
   const converter = createConverter(config);
   const bySpan = groupLogs(logs);
+  const told = config.dialects.length > 0 ? undefined : tracesWithCalls(spans);
   const batch = spans.flatMap((span) => {
+    if (told && !told.has(traceKey(span))) return [];
     const data = fromSdkSpan(span);
     return data?.sampled ? [converter.read(data, bySpan.get(`${data.traceId}/${data.spanId}`) ?? [])] : [];
   });
@@ -34,6 +37,28 @@ export function convertSpans(spans: readonly SdkSpan[], options: ConvertOptions 
     maxSpansPerTrace: Number.POSITIVE_INFINITY,
   });
   return lineage.resolve(batch, true).map(converter.build);
+}
+
+/** Traces in which any span may be GenAI: of all others there is nothing to record. */
+function tracesWithCalls(spans: readonly SdkSpan[]): ReadonlySet<string> {
+  const found = new Set<string>();
+  for (const span of spans) {
+    const key = traceKey(span);
+    if (!found.has(key) && !isCertainlyForeign(span)) found.add(key);
+  }
+  return found;
+}
+
+function traceKey(span: SdkSpan): string {
+  return String(span.spanContext()?.traceId).toLowerCase();
+}
+
+function isCertainlyForeign(span: SdkSpan): boolean {
+  try {
+    return isForeign(signsOf(span));
+  } catch {
+    return false; // attributes that throw: what that means is for the converter to say
+  }
 }
 
 function groupLogs(logs: readonly SdkLogRecord[]): Map<string, LogData[]> {

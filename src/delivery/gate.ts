@@ -178,13 +178,13 @@ export function withGate(next: Sender, policy: GatePolicy): GateLink {
     if (waiting > 0) turns.soon();
   };
 
+  /** For when the next gate is due. Without room it is not needed: each request that ends comes back here. */
   const setTimer = () => {
     cancelTimer();
     cancelTimer = () => {};
-    // Without room nothing may start before a request has ended, and each end comes back here.
     if (closed === 0 || waiting === 0 || !concurrency.hasRoom()) return;
     let at = Number.POSITIVE_INFINITY;
-    // Not only what is still to come: a gate may have become due since it was looked at, and nobody would look again.
+    // A gate may have become due since it was looked at: its time has not been used then, so it counts as well.
     for (const lane of ring) if (lane.line.size > 0) at = Math.min(at, opensAt(lane));
     if (at !== Number.POSITIVE_INFINITY) cancelTimer = after(at - now(), turns.run);
   };

@@ -173,6 +173,7 @@ export class FreeplaySpanProcessor {
 
   #stamp(span: SdkSpan): void {
     if (!this.#config.stampSpans || stampOf(span.attributes as Attributes) !== undefined) return;
+    if (this.#pipeline.isForeign(span)) return;
     const read = this.#pipeline.peek(span);
     if (!read?.reading || !(read.span.sampled || this.#config.includeUnsampled)) return;
     const { operation } = read.reading;

@@ -163,6 +163,19 @@ describe('the gate of the origin', () => {
   });
 });
 
+it('a gate that becomes due between two looks at the clock is not forgotten', async () => {
+  const { dispatcher, requests } = createFakeDispatcher(() => ({ status: 503 }));
+  // Timers and clock differ by less than a millisecond.
+  let looks = 0;
+  const now = () => performance.now() + (looks++ % 2 === 0 ? -0.4 : 0.4);
+  const { delivery } = startDelivery({ dispatcher, now });
+  for (const id of ids(4)) offer(delivery, makeItem(id));
+  await vi.advanceTimersByTimeAsync(120_000);
+  const before = requests.length;
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(requests.length).toBeGreaterThan(before + 20);
+});
+
 describe('the gate of key and project', () => {
   it.each([
     401, 403, 404,
