@@ -31,6 +31,13 @@ export interface Ledger {
 }
 
 /** Every record is entered once, as created, and is pending until one of the others is entered for it. */
+/** An error code or a bare status, as one may log it; the server's words, which may quote content, only on request. */
+export function tellError({ lastError }: Ledger): string {
+  return lastError !== undefined && /^(HTTP \d{3}|[A-Z][A-Z0-9_]{2,63})$/.test(lastError)
+    ? lastError
+    : 'see ledger().lastError';
+}
+
 export interface LedgerBook {
   addSpans(seen: number, converted: number): void;
   addCreated(): void;

@@ -8,7 +8,7 @@ import { createLog, type Log } from '../log.ts';
 import { toOutgoing } from '../record/outgoing.ts';
 import type { OutgoingRecord } from '../record/record.ts';
 import { fromSdkSpan, type SdkSpan, signsOf } from '../span/from-sdk.ts';
-import { createLedgerBook, type Ledger } from './ledger.ts';
+import { createLedgerBook, type Ledger, tellError } from './ledger.ts';
 import { createLogBuffer } from './log-buffer.ts';
 import { createLogRecordProcessor, type FreeplayLogRecordProcessor } from './log-record-processor.ts';
 import { reportMetrics } from './metrics.ts';
@@ -206,7 +206,8 @@ function sayGoodbye(ledger: Ledger, log: Log): void {
       'total',
     );
   }
-  log.info(`shut down: ${JSON.stringify(ledger)}`);
+  const { lastError: _, ...numbers } = ledger;
+  log.info(`shut down: ${JSON.stringify(numbers)}`);
 }
 
 /** Someone awaits this: the process stays until it is settled, and no longer than the limit. Delivery's own timers keep nothing alive. */
@@ -226,7 +227,7 @@ function warnOfRest(pipeline: RecordPipeline): void {
   if (unsafe === 0) return;
   pipeline.log.warnOnce(
     'FREEPLAY_OTEL_LOSS',
-    `${unsafe} records were not delivered before the process ended (${pipeline.ledger().lastError ?? 'no time was left'})`,
+    `${unsafe} records were not delivered before the process ended (${tellError(pipeline.ledger())})`,
     'exit',
   );
 }

@@ -1,6 +1,6 @@
 import type { FreeplayOptions } from '../config.ts';
 import type { SdkSpan } from '../span/from-sdk.ts';
-import type { Ledger } from './ledger.ts';
+import { type Ledger, tellError } from './ledger.ts';
 import type { FreeplayLogRecordProcessor } from './log-record-processor.ts';
 import type { RecordOutbox } from './record-outbox.ts';
 import { createRecordPipeline, flushBeforeExit, type RecordPipeline } from './record-pipeline.ts';
@@ -95,10 +95,9 @@ export class FreeplaySpanExporter {
   }
 
   #failure(): ExportResult {
-    const { lastError } = this.ledger();
     return {
       code: FAILED,
-      error: new Error(`records were lost or rejected: ${lastError ?? 'see ledger()'}`),
+      error: new Error(`records were lost or rejected: ${tellError(this.ledger())}`),
     };
   }
 

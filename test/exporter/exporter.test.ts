@@ -225,7 +225,9 @@ describe('export', () => {
     });
     const result = await exportSpans(exporter, [chat(1), chat(2)]);
     expect(result.code).toBe(1);
-    expect(result.error?.message).toContain('no such model');
+    // The SDK logs this error, and the words may quote the record.
+    expect(result.error?.message).toContain('see ledger().lastError');
+    expect(exporter.ledger().lastError).toBe('no such model');
     expect(dropped).toHaveLength(1);
     expect(dropped[0]).toContain(`${idOf(1)} rejected: `);
     expect(exporter.ledger()).toMatchObject({ records: { delivered: 1, rejected: 1, pending: 0 } });

@@ -104,8 +104,7 @@ describe.concurrent('words of the API that quote the record', () => {
     expect(run.ledger().lastError).toContain(run.content);
   });
 
-  // A known fault: they are in what is logged at a shutdown, and in the error that an export fails with. Mended, `fails` is to go.
-  it.for(WAYS)('are never logged, through the %s', { fails: true }, async (way, context) => {
+  it.for(WAYS)('are never logged, through the %s', async (way, context) => {
     const server = await startFaultServer(context, always(quotingRecord(400)));
     const run = startRun(context, server, { way });
     run.work(CALLS);
