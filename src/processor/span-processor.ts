@@ -37,7 +37,7 @@ const MAX_WATCH_MILLIS = 60_000;
 /** Spans that wait for conversion; beyond, they are converted as fast as they come, whatever they wait for. */
 const MAX_PENDING_SPANS = 10_000;
 /** Conversion gives the event loop back after so long; a trace is never cut in two. */
-const SLICE_MILLIS = 3;
+const SLICE_MILLIS = 1;
 /** Conversion waits for delivery where it is ahead by so many records … */
 const MAX_AHEAD_RECORDS = 128;
 /** … but not for long: where delivery does not get on, its queue and its ledger are the place for them. */
