@@ -89,6 +89,11 @@ export interface FreeplayOptions {
   onRecord?: ((record: FreeplayRecord) => void) | undefined;
   /** Called with every record that is lost or rejected, and why. @default none */
   onDrop?: ((record: FreeplayRecord, reason: DropReason) => void) | undefined;
+  /**
+   * Sends along, to a `freeplay-otel local` on this machine and nowhere else, how each record came about: its receipt, and its span
+   * unless content is hidden. Environment: `FREEPLAY_DEVELOPMENT`. @default false
+   */
+  development?: boolean | undefined;
   /** An undici dispatcher to send with; without it `HTTPS_PROXY` and `NO_PROXY` are obeyed. @default a pool per origin */
   dispatcher?: object | undefined;
 }
@@ -161,6 +166,7 @@ export interface Config {
   readonly meterProvider: MeterProvider | undefined;
   readonly onRecord: ((record: FreeplayRecord) => void) | undefined;
   readonly onDrop: ((record: FreeplayRecord, reason: DropReason) => void) | undefined;
+  readonly development: boolean;
   readonly dispatcher: object | undefined;
   /** Whether the environment names a proxy. */
   readonly hasProxy: boolean;
@@ -231,6 +237,7 @@ const optionsSchema = z
     meterProvider: z.custom<MeterProvider>(isMeterProvider, 'expected an OpenTelemetry meter provider'),
     onRecord: fn<(record: FreeplayRecord) => void>('(record) => void'),
     onDrop: fn<(record: FreeplayRecord, reason: DropReason) => void>('(record, reason) => void'),
+    development: z.boolean(),
     dispatcher: z.custom<object>(
       (value) =>
         typeof value === 'object' &&
@@ -318,6 +325,10 @@ export function resolveConfig(
       meterProvider: given.meterProvider,
       onRecord: given.onRecord,
       onDrop: given.onDrop,
+      development:
+        given.development ??
+        booleanFrom('FREEPLAY_DEVELOPMENT', text('FREEPLAY_DEVELOPMENT'), warnings) ??
+        false,
       dispatcher: given.dispatcher,
       hasProxy: ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'].some((name) => text(name)),
     }),

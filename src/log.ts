@@ -21,6 +21,7 @@ export type WarningCode =
   | 'FREEPLAY_OTEL_NO_CONTENT'
   | 'FREEPLAY_OTEL_TWICE'
   | 'FREEPLAY_OTEL_OVERFLOW'
+  | 'FREEPLAY_OTEL_DEVELOPMENT'
   | 'FREEPLAY_OTEL_INTERNAL';
 
 export interface Log {

@@ -1,6 +1,7 @@
 /** Spans → records → delivery, with everything that an exporter and a processor have in common: reading, building, counting, warning. */
 import { type Config, type FreeplayOptions, resolveConfig } from '../config.ts';
 import { createConverter, wantedRecords } from '../convert.ts';
+import { settledWithin } from '../delivery/sleep.ts';
 import { isForeign } from '../dialects/registry.ts';
 import { createLineage, type Lineage, type LineageOptions } from '../lineage/lineage.ts';
 import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
@@ -8,6 +9,7 @@ import { createLog, type Log } from '../log.ts';
 import { toOutgoing } from '../record/outgoing.ts';
 import type { OutgoingRecord } from '../record/record.ts';
 import { fromSdkSpan, type SdkSpan, signsOf } from '../span/from-sdk.ts';
+import { createReceiptSender } from './development.ts';
 import { createLedgerBook, type Ledger, tellError } from './ledger.ts';
 import { createLogBuffer } from './log-buffer.ts';
 import { createLogRecordProcessor, type FreeplayLogRecordProcessor } from './log-record-processor.ts';
@@ -63,6 +65,8 @@ export function createRecordPipeline(
   const lineage = createLineage({ wants: wantedRecords(config.records), ...lineageOptions });
   const logs = createLogBuffer({ now: () => performance.now() });
   const outbox = hasAddress(config, log) ? createRecordOutbox(config, book, log) : undefined;
+
+  const receipts = outbox && createReceiptSender(config, log);
 
   const internalFailure = (): void =>
     log.warn('FREEPLAY_OTEL_INTERNAL', 'an internal error was caught; the app is not affected');
@@ -135,7 +139,9 @@ export function createRecordPipeline(
       const records: OutgoingRecord[] = [];
       for (const plan of plans) {
         try {
-          records.push(converter.plan(plan));
+          const record = converter.plan(plan);
+          receipts?.add(plan, record.record().receipt);
+          records.push(record);
         } catch {
           book.addCreated();
           book.addDropped('conversion');
@@ -169,10 +175,16 @@ export function createRecordPipeline(
     },
     internalFailure,
     ledger: () => outbox?.ledger() ?? book.read(undefined),
-    flush: (timeoutMillis) => whileAlive(outbox?.flush(timeoutMillis), timeoutMillis + CLOSE_MILLIS),
+    async flush(timeoutMillis) {
+      const told = receipts && settledWithin(receipts.flush(), timeoutMillis);
+      await whileAlive(outbox?.flush(timeoutMillis), timeoutMillis + CLOSE_MILLIS);
+      await told;
+    },
     async shutdown(timeoutMillis) {
       if (!outbox) return;
+      const told = receipts && settledWithin(receipts.flush(), timeoutMillis).then(receipts.close);
       await whileAlive(outbox.shutdown(timeoutMillis), timeoutMillis + CLOSE_MILLIS);
+      await told;
       stopMetrics?.();
       sayGoodbye(outbox.ledger(), log);
     },
