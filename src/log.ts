@@ -1,6 +1,6 @@
 /**
  * Warnings that reach the user: to OpenTelemetry's `diag`, and to `process.emitWarning` where the app has registered no diag logger.
- * Never content, never a key.
+ * Never content, never a key. Nothing here throws.
  */
 import { diag } from '@opentelemetry/api';
 
@@ -38,10 +38,11 @@ const MAX_SUBJECTS = 1_000;
 export function createLog(now: () => number = Date.now): Log {
   const logger = diag.createComponentLogger({ namespace: NAMESPACE });
   const last = new Map<string, number>();
-  const emit = (code: WarningCode, message: string): void => {
-    logger.warn(`${message} [${code}]`);
-    if (!hasDiagLogger()) process.emitWarning(message, { type: WARNING_NAME, code });
-  };
+  const emit = (code: WarningCode, message: string): void =>
+    quietly(() => {
+      logger.warn(`${message} [${code}]`);
+      if (!hasDiagLogger()) process.emitWarning(message, { type: WARNING_NAME, code });
+    });
   const isDue = (key: string, repeat: number): boolean => {
     const at = last.get(key);
     if (at !== undefined && now() - at < repeat) return false;
@@ -56,8 +57,17 @@ export function createLog(now: () => number = Date.now): Log {
     warnOnce: (code, message, subject = '') => {
       if (isDue(`once ${code} ${subject}`, Number.POSITIVE_INFINITY)) emit(code, message);
     },
-    info: (message) => logger.info(message),
+    info: (message) => quietly(() => logger.info(message)),
   };
+}
+
+/** The app's logger may throw; that must not come between a record and its delivery. */
+function quietly(say: () => void): void {
+  try {
+    say();
+  } catch {
+    // Nobody is there to be told.
+  }
 }
 
 /** The API keeps its diag logger on one global object per major version. */

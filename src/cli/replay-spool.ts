@@ -4,9 +4,7 @@ import { join } from 'node:path';
 import { createDelivery } from '../delivery/delivery.ts';
 import type { DeliveryEvent } from '../delivery/events.ts';
 import type { Outcome } from '../delivery/outcome.ts';
-import type { DeliveryItem } from '../delivery/sender.ts';
-import type { RecordBody } from '../record/record.ts';
-import { shrinkBody } from '../record/shrink.ts';
+import { toItem } from '../delivery/record-item.ts';
 import { countRejection } from '../spool/inventory.ts';
 import type { Rejection, SpoolRecord } from '../spool/line.ts';
 import { REJECTED_FOLDER } from '../spool/look.ts';
@@ -231,22 +229,6 @@ function createWait(signal: AbortSignal): Wait {
       end = Math.min(progressed + MAX_PATIENCE_MILLIS, Math.max(end, performance.now() + millis));
     },
     stopped,
-  };
-}
-
-function toItem(record: SpoolRecord): DeliveryItem {
-  const { id, kind, projectId, path, bytes } = record;
-  return {
-    id,
-    kind,
-    projectId,
-    path,
-    bytes,
-    body: () => record.text(),
-    shrink: (maxBytes) => {
-      const shrunk = shrinkBody(JSON.parse(record.text()) as RecordBody, maxBytes);
-      return shrunk.cut.length === 0 ? undefined : JSON.stringify(shrunk.body);
-    },
   };
 }
 

@@ -1,9 +1,8 @@
+import type { Bagged } from '../delivery/bag.ts';
 import type { DeliveryItem } from '../delivery/sender.ts';
-import type { OutgoingRecord, RecordBody } from '../record/record.ts';
-import { shrinkBody } from '../record/shrink.ts';
+import type { OutgoingRecord } from '../record/record.ts';
 import type { Rejection, SpoolSource } from '../spool/line.ts';
 import type { Appended } from '../spool/spool.ts';
-import type { Bagged } from './bag.ts';
 
 /** A record from its making, or its being read from the spool, to its end. */
 export interface Held extends Bagged {
@@ -26,21 +25,4 @@ export function withRejection(source: SpoolSource, rejection: Rejection): SpoolS
   const { id, kind, projectId, path, bytes, at } = source;
   const text = (): string => source.text();
   return { id, kind, projectId, path, bytes, text, rejection, ...(at !== undefined && { at }) };
-}
-
-/** As delivery takes it. */
-export function toItem(source: SpoolSource, body: () => RecordBody): DeliveryItem {
-  const { id, kind, projectId, path, bytes } = source;
-  return {
-    id,
-    kind,
-    projectId,
-    path,
-    bytes,
-    body: () => source.text(),
-    shrink: (maxBytes) => {
-      const shrunk = shrinkBody(body(), maxBytes);
-      return shrunk.cut.length === 0 ? undefined : JSON.stringify(shrunk.body);
-    },
-  };
 }

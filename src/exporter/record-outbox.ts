@@ -1,7 +1,9 @@
 /** Records → delivery and spool: sizes, room, callbacks of the user, and the ledger. What an exporter and a processor share. */
 import type { Config } from '../config.ts';
+import { createBag } from '../delivery/bag.ts';
 import { createDelivery, type Delivery } from '../delivery/delivery.ts';
 import type { Outcome } from '../delivery/outcome.ts';
+import { toItem } from '../delivery/record-item.ts';
 import { settledWithin } from '../delivery/sleep.ts';
 import type { Dispatcher } from '../delivery/transport.ts';
 import type { Log } from '../log.ts';
@@ -10,11 +12,10 @@ import { createResender, type Resending } from '../spool/resend.ts';
 import type { StoredRecord } from '../spool/rounds.ts';
 import type { Appended } from '../spool/spool.ts';
 import { VERSION } from '../version.ts';
-import { createBag } from './bag.ts';
-import { type Held, toItem, withRejection } from './held-record.ts';
+import { type Held, withRejection } from './held-record.ts';
 import type { Ledger, LedgerBook } from './ledger.ts';
 import { createRecordSpool, type RecordSpool } from './record-spool.ts';
-import { hintAtCapture, toSafeLog, warnOf, warnOfLoss, warnOfRejection } from './warnings.ts';
+import { hintAtCapture, warnOf, warnOfLoss, warnOfRejection } from './warnings.ts';
 
 export interface RecordOutbox {
   /**
@@ -59,8 +60,7 @@ const MAX_SPOOL_SHARE_MILLIS = 2_000;
 /** Writing what is left may go on for so long after the limit of a shutdown. */
 const GRACE_MILLIS = 1_000;
 
-export function createRecordOutbox(config: Config, book: LedgerBook, appLog: Log): RecordOutbox {
-  const log = toSafeLog(appLog);
+export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): RecordOutbox {
   const delivery: Delivery = createDelivery({
     baseUrl: config.baseUrl,
     apiKey: () => config.apiKey?.reveal() ?? '',

@@ -96,22 +96,6 @@ function statusText(status: number | undefined): string {
   return status === undefined ? '' : `, status ${status}`;
 }
 
-/** The app may have a logger that throws; that must not leave a record in between. */
-export function toSafeLog(log: Log): Log {
-  const quietly = (say: () => void): void => {
-    try {
-      say();
-    } catch {
-      // Nobody is there to be told.
-    }
-  };
-  return {
-    warn: (...words) => quietly(() => log.warn(...words)),
-    warnOnce: (...words) => quietly(() => log.warnOnce(...words)),
-    info: (...words) => quietly(() => log.info(...words)),
-  };
-}
-
 const NO_CONTENT = 'message content: turn it on with ';
 
 /** One hint for each instrumentation whose content capture is off. */

@@ -627,3 +627,19 @@ describe('a dialect that throws', () => {
     expect(String(warnings('FREEPLAY_OTEL_INTERNAL')[0])).toContain('a dialect threw 1 times');
   });
 });
+
+describe('a diag logger that throws', () => {
+  it('reaches nobody and costs no record', async () => {
+    const fail = (): never => {
+      throw new Error('logger');
+    };
+    const api = await startApi();
+    // The API itself says at `debug` that a logger was set.
+    diag.setLogger({ error: fail, warn: fail, info: fail, debug: () => {}, verbose: fail }, DiagLogLevel.ALL);
+    const exporter = createExporter({ baseUrl: api.origin, retryDeadlineMillis: 0 });
+    await exportSpans(exporter, [makeSpan({ spanId: '0', name: 'malformed' }), chat(1)]);
+    await exporter.shutdown();
+    expect(api.post(idOf(1))).toBeDefined();
+    expectBalanced(exporter.ledger());
+  });
+});
