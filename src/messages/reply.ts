@@ -96,7 +96,8 @@ export function beforeReply(
   input: readonly Message[] | undefined,
   reply: Message | undefined,
 ): readonly Message[] | undefined {
-  const made = new Set(reply?.toolCalls.map((call) => call.id).filter((id) => id !== undefined));
+  if (!reply || reply.toolCalls.length === 0) return input;
+  const made = new Set(reply.toolCalls.map((call) => call.id).filter((id) => id !== undefined));
   if (made.size === 0) return input;
   const at = input?.findIndex((message) => message.toolCalls.some((call) => made.has(call.id ?? '')));
   return at === undefined || at < 0 ? input : input?.slice(0, at);

@@ -45,6 +45,8 @@ export interface Content {
   notes: Note[];
 }
 
+const NO_EVENTS: readonly Event[] = [];
+
 /** One event, on the span or as a log record: they carry the same things. */
 interface Event {
   readonly name: string;
@@ -53,6 +55,7 @@ interface Event {
 }
 
 export function eventsOf(span: SpanData, logs: readonly LogData[]): readonly Event[] {
+  if (span.events.length === 0 && logs.length === 0) return NO_EVENTS;
   return [
     ...span.events.map((event) => ({ name: event.name, attributes: event.attributes, body: undefined })),
     ...logs.map((log) => ({ name: log.eventName, attributes: log.attributes, body: log.body })),

@@ -152,11 +152,16 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
   );
   const provider = named ?? guessProvider(requestModel ?? responseModel);
   const tools = content.tools ?? content.request?.tools;
-  const choices = content.choices?.map((choice) => withCallsApart(choice, tools));
+  const choices = withCallsApart(content.choices, tools);
   const finishReasons = readFinishReasons(attributes, content);
   const input = beforeReply(content.input, choices?.[0]);
   const events = eventsOf(span, logs);
   const error = readError(span);
+  const { notes } = content;
+  if (input !== content.input)
+    notes.push({ kind: 'rule', text: 'messages appended after the call left out' });
+  if (named === undefined && provider !== undefined)
+    notes.push({ kind: 'guessed', text: `provider from the model name ${requestModel ?? responseModel}` });
   return {
     operation: options.operation,
     name: stepName(attributes, options.operation),
@@ -165,8 +170,8 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
     input,
     // Emitters write an empty reply for a call that failed: no reply was given.
     choices: error && !choices?.some(saysAnything) ? undefined : choices,
-    inputValue: ioValue(attributes, ...presentKeys(attributes, INPUT_KEYS)),
-    outputValue: ioValue(attributes, ...presentKeys(attributes, OUTPUT_KEYS)),
+    inputValue: firstValue(attributes, presentKeys(attributes, INPUT_KEYS)),
+    outputValue: firstValue(attributes, presentKeys(attributes, OUTPUT_KEYS)),
     tools,
     outputSchema: content.outputSchema ?? content.request?.outputSchema ?? readSchema(attributes),
     parameters: mergeParameters(readParameters(attributes), content.request?.parameters),
@@ -186,20 +191,7 @@ export function readGenAiSpan(span: SpanData, logs: readonly LogData[], options:
     surroundings: readSurroundings(attributes),
     captureSetting: options.captureSetting,
     extra: readExtra(attributes),
-    notes: [
-      ...content.notes,
-      ...(input === content.input
-        ? []
-        : [{ kind: 'rule' as const, text: 'messages appended after the call left out' }]),
-      ...(named === undefined && provider !== undefined
-        ? [
-            {
-              kind: 'guessed' as const,
-              text: `provider from the model name ${requestModel ?? responseModel}`,
-            },
-          ]
-        : []),
-    ],
+    notes,
   };
 }
 
@@ -211,10 +203,14 @@ function readSchema(attributes: Attributes): LazyJson | undefined {
   return undefined;
 }
 
-function withCallsApart(choice: Message, tools: Reading['tools']): Message {
-  if (choice.toolCalls.length === 0) return choice;
+function withCallsApart(choices: Content['choices'], tools: Reading['tools']): Content['choices'] {
+  if (!choices?.some((choice) => choice.toolCalls.length > 0)) return choices;
   const names = tools?.map((tool) => tool.name) ?? [];
-  return { ...choice, toolCalls: choice.toolCalls.flatMap((call) => splitFusedCalls(call, names)) };
+  return choices.map((choice) =>
+    choice.toolCalls.length === 0
+      ? choice
+      : { ...choice, toolCalls: choice.toolCalls.flatMap((call) => splitFusedCalls(call, names)) },
+  );
 }
 
 function mergeEvals(a: Reading['evalResults'], b: Reading['evalResults']): Reading['evalResults'] {
@@ -245,6 +241,10 @@ function stepName(attributes: Attributes, operation: Operation): string | undefi
 
 /** A step's input or output: JSON if it is JSON, else as it stands. */
 export function ioValue(attributes: Attributes, ...keys: readonly string[]): LazyJson | undefined {
+  return firstValue(attributes, keys);
+}
+
+function firstValue(attributes: Attributes, keys: readonly string[]): LazyJson | undefined {
   for (const key of keys) {
     const raw = getAttribute(attributes, key);
     if (raw === undefined || raw === null || raw === '') continue;

@@ -19,6 +19,10 @@ const PLACEHOLDERS = new Set(['', 'None', 'null', 'undefined', 'NaN', 'unknown',
 
 /** The first of these attributes that holds a text which says something. */
 export function getString(attributes: Attributes, ...keys: readonly string[]): string | undefined {
+  return firstString(attributes, keys);
+}
+
+function firstString(attributes: Attributes, keys: readonly string[]): string | undefined {
   for (const key of keys) {
     const value = getAttribute(attributes, key);
     if (typeof value === 'string' && !PLACEHOLDERS.has(value.trim())) return value;
@@ -28,11 +32,15 @@ export function getString(attributes: Attributes, ...keys: readonly string[]): s
 
 /** As {@link getString}, of a list that is always the same: only keys that are there are asked for. */
 export function pickString(attributes: Attributes, list: readonly string[]): string | undefined {
-  return getString(attributes, ...presentKeys(attributes, list));
+  return firstString(attributes, presentKeys(attributes, list));
 }
 
 /** As {@link getString}, and numbers count as their text: ids are sometimes numbers. */
 export function getId(attributes: Attributes, ...keys: readonly string[]): string | undefined {
+  return firstId(attributes, keys);
+}
+
+function firstId(attributes: Attributes, keys: readonly string[]): string | undefined {
   for (const key of keys) {
     const value = getAttribute(attributes, key);
     if (typeof value === 'string' && !PLACEHOLDERS.has(value.trim())) return value;
@@ -44,7 +52,7 @@ export function getId(attributes: Attributes, ...keys: readonly string[]): strin
 
 /** As {@link getId}, of a list that is always the same. */
 export function pickId(attributes: Attributes, list: readonly string[]): string | undefined {
-  return getId(attributes, ...presentKeys(attributes, list));
+  return firstId(attributes, presentKeys(attributes, list));
 }
 
 /** A number from a number, a numeric string (OTLP int64), a bigint, or a `{low, high, unsigned}` Long. */
@@ -70,6 +78,10 @@ export function toCount(value: unknown): number | undefined {
 }
 
 export function getNumber(attributes: Attributes, ...keys: readonly string[]): number | undefined {
+  return firstNumber(attributes, keys);
+}
+
+function firstNumber(attributes: Attributes, keys: readonly string[]): number | undefined {
   for (const key of keys) {
     const value = toNumber(getAttribute(attributes, key));
     if (value !== undefined) return value;
@@ -79,10 +91,14 @@ export function getNumber(attributes: Attributes, ...keys: readonly string[]): n
 
 /** As {@link getNumber}, of a list that is always the same. */
 export function pickNumber(attributes: Attributes, list: readonly string[]): number | undefined {
-  return getNumber(attributes, ...presentKeys(attributes, list));
+  return firstNumber(attributes, presentKeys(attributes, list));
 }
 
 export function getCount(attributes: Attributes, ...keys: readonly string[]): number | undefined {
+  return firstCount(attributes, keys);
+}
+
+function firstCount(attributes: Attributes, keys: readonly string[]): number | undefined {
   for (const key of keys) {
     const value = toCount(getAttribute(attributes, key));
     if (value !== undefined) return value;
@@ -92,7 +108,7 @@ export function getCount(attributes: Attributes, ...keys: readonly string[]): nu
 
 /** As {@link getCount}, of a list that is always the same. */
 export function pickCount(attributes: Attributes, list: readonly string[]): number | undefined {
-  return getCount(attributes, ...presentKeys(attributes, list));
+  return firstCount(attributes, presentKeys(attributes, list));
 }
 
 export function toBoolean(value: unknown): boolean | undefined {
@@ -120,6 +136,10 @@ export function getStringArray(
   attributes: Attributes,
   ...keys: readonly string[]
 ): readonly string[] | undefined {
+  return firstStringArray(attributes, keys);
+}
+
+function firstStringArray(attributes: Attributes, keys: readonly string[]): readonly string[] | undefined {
   for (const key of keys) {
     const list = toStringArray(getAttribute(attributes, key));
     if (list) return list;
@@ -132,7 +152,7 @@ export function pickStringArray(
   attributes: Attributes,
   list: readonly string[],
 ): readonly string[] | undefined {
-  return getStringArray(attributes, ...presentKeys(attributes, list));
+  return firstStringArray(attributes, presentKeys(attributes, list));
 }
 
 /** The first of these attributes that is present, read as JSON; an empty text counts as absent. */
