@@ -3,7 +3,8 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/compat/**', '**/node_modules/**'],
+    // What takes a Collector and other languages has vitest.collector.config.ts.
+    exclude: ['test/compat/**', 'test/collector/**', '**/node_modules/**'],
     chaiConfig: { truncateThreshold: 2_000 },
     testTimeout: 30_000,
     hookTimeout: 30_000,

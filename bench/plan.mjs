@@ -47,6 +47,16 @@ const SLOW_MILLIS = 50;
 const OFFERED_CALLS = 1_000;
 const SPANS_PER_CALL = 2.5;
 
+/** What comes in, through the gateway and through a Collector. @type {readonly (readonly [row: string, job: object])[]} */
+const GATEWAY_RUNS = [
+  ['gateway, protobuf', { target: 'gateway', encoding: 'protobuf', gzip: false }],
+  ['gateway, protobuf in gzip', { target: 'gateway', encoding: 'protobuf', gzip: true }],
+  ['gateway, JSON', { target: 'gateway', encoding: 'json', gzip: false }],
+  ['Collector, protobuf', { target: 'collector', encoding: 'protobuf', gzip: false }],
+  ['Collector, protobuf in gzip', { target: 'collector', encoding: 'protobuf', gzip: true }],
+  ['Collector, JSON', { target: 'collector', encoding: 'json', gzip: false }],
+];
+
 /**
  * @typedef {object} Settings
  * @property {number} rounds
@@ -54,6 +64,8 @@ const SPANS_PER_CALL = 2.5;
  * @property {Record<'S' | 'M' | 'L', number>} spans
  * @property {readonly number[]} growth Spans.
  * @property {number} offeredSeconds
+ * @property {number} gatewayRequests Of 510 spans each.
+ * @property {number} stored Completions in the store of `freeplay-otel local`.
  * @property {number} budgetMillis Second rounds and repeats fit into it: each section has its share.
  * @property {number} quietMillis Longest wait for a quiet moment before a run.
  */
@@ -65,6 +77,8 @@ export const FULL = {
   spans: { S: 16_000, M: 8_000, L: 2_000 },
   growth: [1_000, 20_000, 100_000],
   offeredSeconds: 6,
+  gatewayRequests: 40,
+  stored: 100_000,
   budgetMillis: 480_000,
   quietMillis: 3_000,
 };
@@ -76,6 +90,8 @@ export const QUICK = {
   spans: { S: 6_000, M: 6_000, L: 1_500 },
   growth: [20_000, 100_000],
   offeredSeconds: 3,
+  gatewayRequests: 10,
+  stored: 10_000,
   budgetMillis: 60_000,
   quietMillis: 500,
 };
@@ -168,6 +184,35 @@ export function planOf(settings, { isQuick, only }) {
           warmMillis: isQuick ? 300 : 600,
         },
       })),
+    },
+    {
+      id: 'local',
+      latencyMillis: 0,
+      rounds: 1,
+      runs: /** @type {const} */ (['folder', 'memory']).map((where) => ({
+        row: where,
+        script: 'local-store.mjs',
+        // To fill it is most of the time, and not what is measured.
+        job: { where, completions: settings.stored, repeats: isQuick ? 5 : 9, limitMillis: 300_000 },
+      })),
+    },
+    {
+      id: 'gateway',
+      latencyMillis: 0,
+      rounds: Math.min(2, rounds),
+      runs:
+        isQuick || only !== undefined
+          ? []
+          : GATEWAY_RUNS.map(([row, job]) => ({
+              row,
+              script: 'gateway.mjs',
+              job: {
+                size: 'M',
+                requests: settings.gatewayRequests,
+                collector: process.env.FREEPLAY_OTEL_COLLECTOR,
+                ...job,
+              },
+            })),
     },
   ].filter((section) => section.runs.length > 0);
 }

@@ -26,7 +26,7 @@ export function startSink(latencyMillis) {
  * Runs a script of this folder with a job; the last line it prints is its result.
  *
  * @param {string} script
- * @param {object} job
+ * @param {{ limitMillis?: number }} job
  * @returns {Promise<Record<string, any>>} with `failed`, a text, if there is none
  */
 export function runJob(script, job) {
@@ -43,7 +43,7 @@ export function runJob(script, job) {
   child.stderr.on('data', (chunk) => {
     errors += chunk;
   });
-  const limit = setTimeout(() => child.kill('SIGKILL'), RUN_LIMIT_MILLIS);
+  const limit = setTimeout(() => child.kill('SIGKILL'), job.limitMillis ?? RUN_LIMIT_MILLIS);
   return new Promise((resolve) => {
     child.once('close', (code) => {
       clearTimeout(limit);

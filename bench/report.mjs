@@ -97,6 +97,13 @@ const CHECKS = [
     goal: 1,
     atLeast: true,
   },
+  ...['folder', 'memory'].map((where) => ({
+    what: `freeplay-otel local, ${where}: the page's slowest question`,
+    value: of('local', where, 'slowestMillis'),
+    must: 200,
+    goal: 100,
+    unit: 'ms',
+  })),
 ];
 
 /** @param {string} section @param {string} row @param {string} column @returns {(results: Results) => number | undefined} */
@@ -171,6 +178,13 @@ export function renderReport(results, heading) {
   }
   if (results.growth) parts.push('### Growth: M, one process', renderGrowth(results.growth));
   if (results.conversion) parts.push('### Without a network', renderConversion(results.conversion));
+  if (results.gateway)
+    parts.push(
+      '### `freeplay-otel gateway`, beside a Collector that passes the same requests on',
+      renderGateway(results.gateway),
+    );
+  if (results.local)
+    parts.push('### `freeplay-otel local`: what the page waits for', renderLocal(results.local));
   parts.push('### Limits', renderVerdicts(judge(results)));
   return parts.join('\n\n');
 }
@@ -281,6 +295,58 @@ function renderConversion(rows) {
     ],
   );
   return `${conversion}\n\n${life}`;
+}
+
+/** @param {Record<string, Record<string, any>>} rows */
+function renderGateway(rows) {
+  return table(
+    [
+      'M, requests of 510 spans',
+      'spans/s of a core',
+      'CPU µs a span',
+      'memory MB',
+      'sent MB',
+      'requests',
+      'delivered',
+    ],
+    Object.entries(rows).map(([name, row]) => {
+      if (row.failed !== undefined) return [name, 'failed'];
+      if (row.absent !== undefined) return [name, row.absent];
+      return [
+        name,
+        fixed(row.spansPerCore, 0),
+        fixed(row.cpuMicrosPerSpan, 1),
+        fixed(row.memoryMb, 0),
+        fixed(row.sentMb, 1),
+        fixed(row.requests, 0),
+        fixed(row.delivered, 3),
+      ];
+    }),
+  );
+}
+
+/** @param {Record<string, Record<string, any>>} rows */
+function renderLocal(rows) {
+  const measured = Object.entries(rows).filter(([, row]) => row.failed === undefined);
+  const stores = table(
+    ['', 'completions', 'records', 'KB each', 'records/s in', 'opened in ms', 'memory + MB', 'on disk MB'],
+    measured.map(([where, row]) => [
+      row.sqlite ? `${where}, ${row.sqlite}` : where,
+      fixed(row.completions, 0),
+      fixed(row.records, 0),
+      fixed(row.recordKb, 1),
+      fixed(row.recordsPerSecond, 0),
+      fixed(row.openMillis ?? undefined, 0),
+      fixed(row.memoryMb, 0),
+      fixed(row.diskMb ?? undefined, 0),
+    ]),
+  );
+  const questions = [...new Set(measured.flatMap(([, row]) => Object.keys(row.millis ?? {})))];
+  const answers = table(
+    ['ms, median', ...measured.map(([where]) => where)],
+    questions.map((question) => [question, ...measured.map(([, row]) => fixed(row.millis?.[question], 1))]),
+  );
+  return `${stores}\n\n${answers}`;
 }
 
 /** @param {Verdict[]} verdicts */

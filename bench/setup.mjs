@@ -23,7 +23,8 @@ export async function buildPackage() {
   await build({
     cwd: join(HERE, '..'),
     config: false,
-    entry: ['src/index.ts'],
+    // The second is no entry of the package: the program `freeplay-otel local` is made of it. The last is the program.
+    entry: ['src/index.ts', 'src/local/server.ts', 'src/cli/main.ts'],
     root: 'src',
     outDir: BUILT,
     platform: 'node',

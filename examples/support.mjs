@@ -20,6 +20,7 @@ import { startLocalServer } from '../dist/local/server.mjs';
  * @typedef {object} Target
  * @property {string} description Where records go, in words.
  * @property {(() => Arrived[]) | undefined} arrived What the local server has; `undefined` with the real service.
+ * @property {string | undefined} page Where to look at records in the browser; `undefined` with the real service.
  * @property {() => Promise<void>} close
  */
 
@@ -36,6 +37,7 @@ export async function openTarget() {
     return {
       description: `the real service, ${base}, project ${FREEPLAY_PROJECT_ID}`,
       arrived: undefined,
+      page: undefined,
       close: async () => {},
     };
   }
@@ -48,6 +50,7 @@ export async function openTarget() {
   return {
     description: `a local server at ${server.url} (${server.store.persistent ? `database in ${dir}` : 'in memory'})`,
     arrived: () => server.store.list(),
+    page: server.url,
     async close() {
       await server.close();
       await rm(dir, { recursive: true, force: true });

@@ -105,6 +105,15 @@ export function isSdkDisabled(
   return environment.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true';
 }
 
+/** A setting that only a program has, or one whose name somebody chose. */
+export function environmentText(
+  name: string,
+  environment: { readonly [key: string]: string | undefined } = process.env,
+): string | undefined {
+  const value = environment[name]?.trim();
+  return value === '' ? undefined : value;
+}
+
 /** A key that prints as `[redacted]`. */
 export class Secret {
   readonly #read: () => string | Promise<string>;

@@ -24,7 +24,7 @@ interface Source {
 
 const SOURCES: readonly Source[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
   .map((path) => path.replaceAll('\\', '/'))
-  .filter((path) => path.endsWith('.ts'))
+  .filter((path) => /\.tsx?$/.test(path))
   .map((path) => {
     const text = readFileSync(join(SRC, path), 'utf8');
     const code = text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '');
@@ -115,6 +115,17 @@ describe('imports', () => {
       ).toEqual([]);
   });
 
+  it('of the page are its own, types, and how figures are written; it has to run in a browser', () => {
+    for (const source of filesOf('inspector')) {
+      for (const name of source.uses)
+        expect(name, source.path).toMatch(/^inspector\/|^local\/summary\.ts$|^preact(\/hooks)?$|^marked$/);
+      for (const name of source.imports.filter((one) => !source.uses.includes(one)))
+        expect(name, source.path).toMatch(
+          /^(inspector|record)\/|^json\/json-text\.ts$|^local\/view-types\.ts$|^preact$|^marked$/,
+        );
+    }
+  });
+
   it('have no ring', () => {
     const graph = new Map(SOURCES.map((source) => [source.path, source.uses]));
     const state = new Map<string, 'open' | 'done'>();
@@ -150,15 +161,29 @@ describe('one place', () => {
   });
 
   it('for SDK shapes: span/from-sdk.ts', () => {
+    // OTLP has had a field of that name, too.
     for (const path of where(/instrumentationLibrary|parentSpanContext/))
-      // OTLP has had a field of that name, too.
       if (!path.startsWith('otlp/')) expect(path).toBe('span/from-sdk.ts');
     for (const source of SOURCES.filter((one) => !PROGRAMS.includes(one.folder)))
       expect(source.imports.filter((one) => /^@opentelemetry\/(sdk|core|resources)/.test(one))).toEqual([]);
   });
 
   it('for ids: record/ids.ts', () => {
-    expect(where(/randomUUID|randomBytes/).filter((path) => !/^(cli|local|gateway)\//.test(path))).toEqual([]);
+    expect(where(/randomUUID|randomBytes/).filter((path) => !/^(cli|local|gateway)\//.test(path))).toEqual(
+      [],
+    );
+  });
+});
+
+describe('the page', () => {
+  it('makes no element from text, runs no text, and names no host', () => {
+    expect(filesOf('inspector').length).toBeGreaterThan(40);
+    for (const source of filesOf('inspector')) {
+      expect(source.code, source.path).not.toMatch(
+        /(inner|outer)HTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|\beval\(|new Function|srcdoc/,
+      );
+      expect(source.code, source.path).not.toMatch(/['"`]https?:\/\//);
+    }
   });
 });
 

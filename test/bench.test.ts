@@ -50,7 +50,12 @@ function resultsOf(sections: readonly Section[], theirs: number, ours: number): 
           const value = contender?.startsWith('processor') ? ours : theirs;
           const row_: Row = Object.fromEntries(columns.map((column) => [column, value]));
           if (contender === undefined)
-            Object.assign(row_, { completions: ours, protobuf: theirs, plainConversion: ours });
+            Object.assign(row_, {
+              completions: ours,
+              protobuf: theirs,
+              plainConversion: ours,
+              slowestMillis: ours,
+            });
           else if (value === ours) row_.delivered = 1;
           return [row, row_];
         }),

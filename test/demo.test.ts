@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -34,13 +34,30 @@ describe('the demo', () => {
     expect(run.code).toBe(0);
   });
 
-  it('prints one session with one trace', () => {
+  it('prints one session with three traces', () => {
     expect(run.stdout).toMatch(
-      /^session [0-9a-f-]{36}\n1 trace · 6 completions · 3 tool calls · 1,340 → 192 tokens · /m,
+      /^session [0-9a-f-]{36}\n3 traces · 12 completions · 3 tool calls · 1 failed · 1,994 → 421 tokens · /m,
     );
     expect(tree.filter(({ depth }) => depth === 0).map(({ label, name }) => `${label} ${name}`)).toEqual([
       expect.stringMatching(/^trace POST \/concierge [0-9a-f]{8}$/),
+      expect.stringMatching(/^trace POST \/concierge\/dinner [0-9a-f]{8}$/),
+      expect.stringMatching(/^trace POST \/concierge\/photo [0-9a-f]{8}$/),
     ]);
+  });
+
+  it('shows calls side by side, one of them turned away and tried again, and one that thinks', () => {
+    const start = tree.findIndex(({ name }) => name.startsWith('POST /concierge/dinner'));
+    const calls = tree.slice(start, start + 10).filter(({ label }) => label === 'completion');
+    expect(calls.map(({ name, tokens }) => `${name} ${tokens}`).sort()).toEqual([
+      'deepseek-reasoner 51 → 92',
+      'gpt-4o-2024-08-06 230 → 38',
+      'gpt-4o-mini-2024-07-18 51 → 21',
+      'mistral-small-2506 51 → 26',
+      'mistral-small-latest ',
+    ]);
+    expect(tree.find(({ name }) => name === 'mistral-small-latest')?.words).toMatch(
+      /^failed: AI_APICallError: Service tier/,
+    );
   });
 
   it('hangs the calls of the agent below it, and each tool below the call that asked for it', () => {
@@ -60,7 +77,7 @@ describe('the demo', () => {
   it('shows the first words of calls whose content is only in log events', () => {
     expect(
       tree
-        .filter(({ name }) => name === 'gpt-4o-mini-2024-07-18')
+        .filter(({ name, depth }) => name === 'gpt-4o-mini-2024-07-18' && depth === 1)
         .map(({ depth, tokens, words }) => [depth, tokens, words.slice(0, 16)]),
     ).toEqual([
       [1, '47 → 28', '{"city":"Lisbon"'],
@@ -84,13 +101,44 @@ describe('the demo', () => {
     expect(run.stdout).toMatch(
       new RegExp(`^ {2}records .*delivered ${created} +rejected 0 +dropped 0 +spooled 0 +pending 0$`, 'm'),
     );
-    expect(run.stdout).toContain('Model calls served: 6, completions recorded: 6.');
+    expect(run.stdout).toContain('Model calls served: 12, completions recorded: 12.');
+  });
+
+  it('says how to look at it in the browser', () => {
+    expect(run.stdout).toMatch(/\nTo look at this session in the browser: npm run demo -- --open\n$/);
   });
 
   it('leaves the other exporter on the provider every span', () => {
     const seen = /^ {2}spans +seen (\d+)/m.exec(run.stdout)?.[1];
-    expect(seen).toBe('15');
+    expect(seen).toBe('28');
     expect(run.stdout).toContain(`The other exporter on the provider received ${seen} spans.`);
+  });
+});
+
+describe('the demo with --open', () => {
+  it('leaves the page and the session up until it is told to stop', { timeout: RUN_TIMEOUT_MILLIS }, async () => {
+    // Where no browser can be found, so that none opens.
+    const child = spawn(process.execPath, [join(project, 'examples/demo/main.mjs'), '--open'], {
+      env: { ...environment(), PATH: '' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let out = '';
+    const address = await new Promise<string>((resolve, reject) => {
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        out += text;
+        const found = /The session is at (http\S+)\n/.exec(out)?.[1];
+        if (found !== undefined) resolve(found);
+      });
+      child.once('close', () => reject(new Error(out)));
+    });
+    const id = address.slice(address.lastIndexOf('/') + 1);
+    const view = await fetch(`${new URL(address).origin}/api/view/sessions/${id}`, {
+      headers: { authorization: `Bearer any` },
+    });
+    // The server has a key of its own; who has it not is turned away, and it is there.
+    expect([200, 401]).toContain(view.status);
+    child.kill('SIGINT');
+    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
   });
 });
 
@@ -113,17 +161,20 @@ interface Run {
   readonly stderr: string;
 }
 
-function runExample(file: string): Promise<Run> {
-  const env = Object.fromEntries(
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(
     Object.entries(process.env).filter(
       ([name]) => !/^(FREEPLAY_|OTEL_|NODE_OPTIONS$|FORCE_COLOR$)/.test(name),
     ),
   );
+}
+
+function runExample(file: string): Promise<Run> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
       [join(project, 'examples', file)],
-      { env, timeout: RUN_TIMEOUT_MILLIS },
+      { env: environment(), timeout: RUN_TIMEOUT_MILLIS },
       (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
     );
   });

@@ -19,31 +19,118 @@ import { z } from 'zod';
 /** @typedef {{ baseURL: string, apiKey: string }} Model */
 
 /**
- * Handles one request of a traveller, under one root span that names the session.
+ * One request of the web app, under one root span that names the session.
+ *
+ * @template T
+ * @param {string} route
+ * @param {string} sessionId
+ * @param {() => Promise<T>} handle
+ * @returns {Promise<T>}
+ */
+function handleRequest(route, sessionId, handle) {
+  const attributes = { 'session.id': sessionId, 'user.id': 'ana' };
+  return trace.getTracer('travel-concierge').startActiveSpan(route, { attributes }, async (span) => {
+    try {
+      return await handle();
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR, message: String(error) });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+/**
+ * A trip is planned: three libraries, an agent with tools, a stream.
  *
  * @param {{ model: Model, sessionId: string, request: string }} options
  * @returns {Promise<{ plan: string, packing: string, letter: string }>}
  */
 export function runConcierge({ model, sessionId, request }) {
-  const attributes = { 'session.id': sessionId, 'user.id': 'ana' };
-  return trace
-    .getTracer('travel-concierge')
-    .startActiveSpan('POST /concierge', { attributes }, async (span) => {
-      try {
-        const openai = new OpenAI({ ...model, maxRetries: 0 });
-        const facts = await readRequest(openai, request);
-        const plan = await planTrip(model, facts);
-        const packing = await packingList(openai, plan);
-        const letter = await confirmation(model, plan);
-        return { plan, packing, letter };
-      } catch (error) {
-        span.setStatus({ code: SpanStatusCode.ERROR, message: String(error) });
-        throw error;
-      } finally {
-        span.end();
-      }
-    });
+  return handleRequest('POST /concierge', sessionId, async () => {
+    const openai = new OpenAI({ ...model, maxRetries: 0 });
+    const facts = await readRequest(openai, request);
+    const plan = await planTrip(model, facts);
+    const packing = await packingList(openai, plan);
+    const letter = await confirmation(model, plan);
+    return { plan, packing, letter };
+  });
 }
+
+/**
+ * The traveller sends a photo.
+ *
+ * @param {{ model: Model, sessionId: string, photo: Uint8Array }} options
+ * @returns {Promise<string>}
+ */
+export function runPhoto({ model, sessionId, photo }) {
+  return handleRequest('POST /concierge/photo', sessionId, async () => {
+    const { text } = await generateText({
+      model: createOpenAICompatible({ name: 'openai', ...model })('gpt-4o'),
+      maxRetries: 0,
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'We saw this on a wall. What is this?' },
+            { type: 'image', image: photo, mediaType: 'image/png' },
+          ],
+        },
+      ],
+      experimental_telemetry: { isEnabled: true, functionId: 'photo-guide' },
+    });
+    return text;
+  });
+}
+
+/**
+ * Three models are asked at once, one of them turns the first try away, one thinks aloud; a fourth call judges.
+ *
+ * @param {{ model: Model, sessionId: string }} options
+ * @returns {Promise<string>}
+ */
+export function runDinner({ model, sessionId }) {
+  return handleRequest('POST /concierge/dinner', sessionId, async () => {
+    const panel = [
+      { vendor: 'openai', id: 'gpt-4o-mini' },
+      { vendor: 'mistral', id: 'mistral-small-latest' },
+      { vendor: 'deepseek', id: 'deepseek-reasoner' },
+    ];
+    const suggestions = await Promise.all(
+      panel.map(async ({ vendor, id }) => {
+        const { text } = await generateText({
+          model: createOpenAICompatible({ name: vendor, ...model })(id),
+          maxRetries: 2,
+          system: 'You know the restaurants of Lisbon. Suggest one dinner, in one sentence, with its price.',
+          prompt: 'Two people in Alfama, Saturday evening, seafood, at most 72 EUR together.',
+          temperature: 0.8,
+          experimental_telemetry: { isEnabled: true, functionId: 'dinner-panel' },
+        });
+        return `- ${text}`;
+      }),
+    );
+    const { text } = await generateText({
+      model: createOpenAICompatible({ name: 'openai', ...model })('gpt-4o'),
+      maxRetries: 0,
+      system: HOUSE_RULES,
+      prompt: `Which dinner do we recommend?\n${suggestions.join('\n')}`,
+      temperature: 0,
+      experimental_telemetry: { isEnabled: true, functionId: 'dinner-judge' },
+    });
+    return text;
+  });
+}
+
+/** Long and always the same: the model API has it in its cache. */
+const HOUSE_RULES = `You decide for a travel agency, and give reasons. House rules:
+1. The budget of the traveller is a limit, not a target. Say what is left of it.
+2. Prefer what can be reached on foot from the hotel; say how long it takes.
+3. Prefer places that take reservations. Never send anyone to a queue.
+4. If two independent sources suggest the same place, that counts.
+5. Name one place. Put its name in bold, and first.
+6. No superlatives, no exclamation marks, no advertising.
+7. Prices are for all travellers together unless said otherwise.`;
 
 /**
  * The openai client, one plain call.

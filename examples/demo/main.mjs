@@ -1,11 +1,13 @@
 /**
- * The demo: one agent, three libraries under their real instrumentation, every model call in Freeplay once. `npm run demo`
+ * The demo: one agent, three libraries under their real instrumentation, every model call in Freeplay once. `npm run demo`, and
+ * `npm run demo -- --open` to look at it in the browser until Ctrl-C.
  *
  * Without settings it starts the local completions server and needs no network beyond this machine. With FREEPLAY_API_KEY and
  * FREEPLAY_PROJECT_ID set it records in that project (FREEPLAY_API_BASE is honoured). The model API is a stand-in either way.
  */
 import { randomUUID } from 'node:crypto';
 import { register } from 'node:module';
+import { parseArgs } from 'node:util';
 import { LangChainInstrumentation } from '@arizeai/openinference-instrumentation-langchain';
 import * as callbackManager from '@langchain/core/callbacks/manager';
 import { logs } from '@opentelemetry/api-logs';
@@ -15,39 +17,69 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import { LoggerProvider } from '@opentelemetry/sdk-logs';
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { FreeplaySpanExporter } from 'opentelemetry-exporter-freeplay';
+// Not part of the package's public API: what `freeplay-otel local --open` does.
+import { openInBrowser } from '../../dist/cli/open-browser.mjs';
 import { findProblems, openTarget, printRecords, reportProblems } from '../support.mjs';
 import { startModelServer } from './model-server.mjs';
+import { startRecorder } from './recorder.mjs';
+import { drawTile } from './tile.mjs';
 
 /**
  * @typedef {import('opentelemetry-exporter-freeplay').FreeplayRecord} FreeplayRecord
  * @typedef {import('@opentelemetry/sdk-trace-node').SpanExporter} SpanExporter
  */
 
+const { values: given } = parseArgs({
+  options: { open: { type: 'boolean', default: false }, record: { type: 'string' } },
+});
 const target = await openTarget();
 const modelServer = await startModelServer();
+const sessionId = randomUUID();
 try {
   console.log(`Records go to ${target.description}`);
   console.log(`The model API is a stand-in at ${modelServer.url}\n`);
   await demo();
-} finally {
   await modelServer.close();
+  await showPage();
+} finally {
   await target.close();
+}
+
+/** Leaves the page up with the session, if that was asked for. */
+async function showPage() {
+  if (target.page === undefined) return;
+  if (!given.open) {
+    console.log('\nTo look at this session in the browser: npm run demo -- --open');
+    return;
+  }
+  const address = `${target.page}/sessions/${sessionId}`;
+  console.log(`\nThe session is at ${address}\nCtrl-C ends it.`);
+  openInBrowser(address);
+  await new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve);
+  });
 }
 
 async function demo() {
   /** @type {FreeplayRecord[]} */
   const records = [];
-  const exporter = new FreeplaySpanExporter({ onRecord: (record) => records.push(record) });
+  const exporter = new FreeplaySpanExporter({
+    onRecord: (record) => records.push(record),
+    // The page then shows which attribute each field came from. Elsewhere FREEPLAY_DEVELOPMENT says.
+    development: target.page === undefined ? undefined : true,
+  });
   const existing = countingExporter();
-  const shutdown = setUpTelemetry(exporter, existing);
+  const recorder = startRecorder();
+  const shutdown = setUpTelemetry(exporter, existing, recorder);
 
   // Only now, so that the hook that instruments ES modules sees `openai` being imported.
-  const { runConcierge } = await import('./agent.mjs');
-  await runConcierge({
-    model: { baseURL: modelServer.url, apiKey: 'sk-not-a-real-key' },
-    sessionId: randomUUID(),
-    request: 'A weekend in Lisbon for two, from Friday 16 May, below 400 euros. We like walking and seafood.',
-  });
+  const { runConcierge, runDinner, runPhoto } = await import('./agent.mjs');
+  const model = { baseURL: modelServer.url, apiKey: 'sk-not-a-real-key' };
+  const request =
+    'A weekend in Lisbon for two, from Friday 16 May, below 400 euros. We like walking and seafood.';
+  await runConcierge({ model, sessionId, request });
+  await runDinner({ model, sessionId });
+  await runPhoto({ model, sessionId, photo: drawTile() });
   // Everything is delivered, or counted as lost, when this is done.
   await shutdown();
 
@@ -65,6 +97,7 @@ async function demo() {
     );
   }
   reportProblems(problems);
+  if (given.record !== undefined) await recorder.write(given.record);
 }
 
 /**
@@ -72,19 +105,30 @@ async function demo() {
  *
  * @param {FreeplaySpanExporter} exporter
  * @param {SpanExporter} existing
+ * @param {import('./recorder.mjs').Recorder} recorder
  */
-function setUpTelemetry(exporter, existing) {
+function setUpTelemetry(exporter, existing, recorder) {
   const resource = resourceFromAttributes({
     'service.name': 'travel-concierge',
     'deployment.environment.name': 'demo',
   });
   const tracerProvider = new NodeTracerProvider({
     resource,
-    spanProcessors: [new BatchSpanProcessor(existing), new BatchSpanProcessor(exporter)],
+    spanProcessors: [
+      new BatchSpanProcessor(existing),
+      new BatchSpanProcessor(exporter),
+      ...(given.record === undefined ? [] : [recorder.spanProcessor]),
+    ],
   });
   tracerProvider.register();
   // The official OpenAI instrumentation writes messages into log events and nowhere else.
-  const loggerProvider = new LoggerProvider({ resource, processors: [exporter.logRecordProcessor] });
+  const loggerProvider = new LoggerProvider({
+    resource,
+    processors: [
+      exporter.logRecordProcessor,
+      ...(given.record === undefined ? [] : [recorder.logRecordProcessor]),
+    ],
+  });
   logs.setGlobalLoggerProvider(loggerProvider);
 
   // `openai` is imported as an ES module, which can only be patched through a loader hook. A program that has its set-up in a
@@ -125,7 +169,7 @@ function countingExporter() {
  */
 function compareWithTruth(records) {
   const served = modelServer.calls.map(
-    ({ usage, model }) => `${model}: ${usage.prompt_tokens} → ${usage.completion_tokens}`,
+    ({ usage, model }) => `${model}: ${usage?.prompt_tokens} → ${usage?.completion_tokens}`,
   );
   const recorded = records
     .filter(({ kind }) => kind === 'completion')

@@ -4,6 +4,10 @@ export interface CommandIo {
   readonly out: (text: string) => void;
   /** Writes a line to standard error; never throws. */
   readonly err: (text: string) => void;
+  /** Resolves once standard output has taken what it was given; to false if nobody reads it any more. */
+  readonly room: () => Promise<boolean>;
+  /** The environment; what a command changes in it holds for the whole process. */
+  readonly env: { [name: string]: string | undefined };
   /** May standard output be coloured? */
   readonly colour: boolean;
   /** Columns of the terminal. */
@@ -24,6 +28,9 @@ export const EXIT_OK = 0;
 export const EXIT_FAILED = 1;
 /** It was called the wrong way. */
 export const EXIT_USAGE = 2;
+
+/** It did most of its work, and could not read some of what it was given. */
+export const EXIT_PARTLY = 3;
 
 /** A wrong argument, said in one line that names it. */
 export class UsageError extends Error {

@@ -18,13 +18,26 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+/** NO_COLOR and FORCE_COLOR as Node itself reads them: the latter has the last word. */
+function mayColour(): boolean {
+  const { FORCE_COLOR: forced, NO_COLOR: refused, TERM: terminal } = process.env;
+  if (forced !== undefined) return !['0', 'false'].includes(forced);
+  return process.stdout.isTTY === true && !refused && terminal !== 'dumb';
+}
+
 const code = await runProgram(process.argv.slice(2), {
   out: (text) => {
     if (!outputGone) process.stdout.write(`${text}\n`);
   },
   err: (text) => process.stderr.write(`${text}\n`),
-  colour: process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
-  width: process.stdout.columns ?? 100,
+  room: () =>
+    new Promise((resolve) => {
+      if (outputGone || !process.stdout.writableNeedDrain) resolve(!outputGone);
+      else process.stdout.write('', () => resolve(!outputGone));
+    }),
+  env: process.env,
+  colour: mayColour(),
+  width: process.stdout.columns || 100,
   signal: stop.signal,
 });
 // An exit at once would cut off what is still on its way into a pipe.

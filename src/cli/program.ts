@@ -1,13 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { plainText } from '../local/terminal-text.ts';
 import { type Command, type CommandIo, EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError } from './command.ts';
+import { convertCommand } from './convert-command.ts';
+import { demoCommand } from './demo-command.ts';
+import { doctorCommand } from './doctor-command.ts';
+import { gatewayCommand } from './gateway-command.ts';
 import { localCommand } from './local-command.ts';
+import { nearestOf } from './nearest.ts';
 import { replayCommand } from './replay-command.ts';
 
 const PACKAGE_NAME = 'opentelemetry-exporter-freeplay';
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ['demo', demoCommand],
   ['local', localCommand],
+  ['convert', convertCommand],
+  ['doctor', doctorCommand],
+  ['gateway', gatewayCommand],
   ['replay', replayCommand],
 ]);
 
@@ -26,19 +35,24 @@ Options:
   --version  the version
 
 Examples:
-  freeplay-otel local                     a completions server on this machine, records in memory
-  freeplay-otel local --dir ./records     the same, records kept in a folder
-  freeplay-otel replay ./spool            send what the library has spooled
-  freeplay-otel local --help              everything about one command
+  freeplay-otel demo --open                 an agent's session in the browser, without an account
+  freeplay-otel local --dir ./records       a completions server on this machine, records kept in a folder
+  freeplay-otel convert spans.json --explain  which attribute each field of a record came from
+  freeplay-otel doctor                      run in an app's folder: settings, reachability, versions, content capture
+  freeplay-otel local --help                everything about one command
 
-Exit codes: 0 done or stopped by the user, 1 could not do it, 2 wrong arguments`;
+NO_COLOR=1 turns colours off, FORCE_COLOR=1 on. docs/cli.md describes options, output and exit codes of all commands.
+
+Exit codes: 0 done or stopped by the user, 1 could not do it, 2 wrong arguments, 3 (convert) done in part`;
 }
 
 /** Runs one command line; resolves to the exit code and never rejects. */
 export async function runProgram(argv: readonly string[], io: CommandIo): Promise<number> {
   const [name, ...args] = argv;
   if (name === '--help' || name === '-h' || name === 'help') {
-    const command = args[0] === undefined ? undefined : COMMANDS.get(args[0]);
+    const [asked] = optionsOf(args).filter((arg) => !arg.startsWith('-'));
+    const command = asked === undefined ? undefined : COMMANDS.get(asked);
+    if (asked !== undefined && command === undefined) return unknown(asked, io);
     io.out(command?.help ?? programHelp());
     return EXIT_OK;
   }
@@ -46,17 +60,12 @@ export async function runProgram(argv: readonly string[], io: CommandIo): Promis
     io.out(packageVersion());
     return EXIT_OK;
   }
-  const known = `commands: ${[...COMMANDS.keys()].join(', ')} (freeplay-otel --help)`;
   if (name === undefined) {
-    io.err(`freeplay-otel: no command given; ${known}`);
+    io.err(`freeplay-otel: no command given; ${known()}`);
     return EXIT_USAGE;
   }
   const command = COMMANDS.get(name);
-  if (command === undefined) {
-    const what = name.startsWith('-') ? 'option' : 'command';
-    io.err(`freeplay-otel: unknown ${what} ${JSON.stringify(plainText(name, 60))}; ${known}`);
-    return EXIT_USAGE;
-  }
+  if (command === undefined) return unknown(name, io);
   if (optionsOf(args).some((arg) => arg === '--help' || arg === '-h')) {
     io.out(command.help);
     return EXIT_OK;
@@ -74,6 +83,18 @@ export async function runProgram(argv: readonly string[], io: CommandIo): Promis
     );
     return EXIT_FAILED;
   }
+}
+
+function known(): string {
+  return `commands: ${[...COMMANDS.keys()].join(', ')} (freeplay-otel --help)`;
+}
+
+function unknown(name: string, io: CommandIo): number {
+  const what = name.startsWith('-') ? 'option' : 'command';
+  const meant = nearestOf(name.replace(/^-+/, ''), [...COMMANDS.keys()]);
+  const hint = meant === undefined ? known() : `did you mean ${meant}? (freeplay-otel --help)`;
+  io.err(`freeplay-otel: unknown ${what} ${JSON.stringify(plainText(name, 60))}; ${hint}`);
+  return EXIT_USAGE;
 }
 
 /** Arguments before `--`. */

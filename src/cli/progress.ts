@@ -21,7 +21,7 @@ export function createProgress(stream: {
       if (stream.isTTY !== true || performance.now() - last < INTERVAL_MILLIS) return;
       last = performance.now();
       isShown = true;
-      stream.write(`\r\u001b[K${text.slice(0, Math.max(1, (stream.columns ?? 80) - 1))}`);
+      stream.write(`\r\u001b[K${text.slice(0, Math.max(1, (stream.columns || 80) - 1))}`);
     },
     clear() {
       if (isShown) stream.write('\r\u001b[K');

@@ -3,6 +3,7 @@ import type { DeliveryItem } from '../delivery/sender.ts';
 import type { OutgoingRecord } from '../record/record.ts';
 import type { Rejection, SpoolSource } from '../spool/line.ts';
 import type { Appended } from '../spool/spool.ts';
+import type { Fate } from './fate.ts';
 
 /** A record from its making, or its being read from the spool, to its end. */
 export interface Held extends Bagged {
@@ -14,6 +15,8 @@ export interface Held extends Bagged {
   readonly onAnswer: ((well: boolean) => void) | undefined;
   /** Told once, when it is no longer in hand. */
   readonly onEnd: (() => void) | undefined;
+  /** Told once, and then gone: where the record is safe, or that it is not. */
+  onFate: ((fate: Fate) => void) | undefined;
   /** Its line in the spool, or the attempt to write it. */
   copy: Promise<Appended> | undefined;
   isSafe: boolean;

@@ -19,6 +19,8 @@ export interface LogBufferOptions {
 
 export interface LogBuffer {
   add(log: LogData): void;
+  /** Events of a span, which stay where they are. */
+  peek(traceId: string, spanId: string): readonly LogData[];
   /** Events of a span, taken out. */
   take(traceId: string, spanId: string): readonly LogData[];
   /** Events given up because their span did not come, or there was no room. */
@@ -79,6 +81,7 @@ export function createLogBuffer(options: LogBufferOptions): LogBuffer {
       size += weight;
       evict();
     },
+    peek: (traceId, spanId) => entries.get(`${traceId}/${spanId}`)?.logs ?? NONE,
     take(traceId, spanId) {
       if (entries.size === 0) return NONE;
       const key = `${traceId}/${spanId}`;

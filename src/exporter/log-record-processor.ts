@@ -17,7 +17,7 @@ export interface FreeplayLogRecordProcessor {
 }
 
 /** Scopes that put GenAI content into log events. */
-const SCOPES =
+export const SCOPES: RegExp =
   /^(@opentelemetry\/instrumentation-openai|@elastic\/opentelemetry-instrumentation-openai|opentelemetry\.instrumentation\.|opentelemetry\.util\.genai|pydantic-ai|gcp\.vertex\.agent|agent_framework|strands|openinference\.)/;
 
 export function createLogRecordProcessor(

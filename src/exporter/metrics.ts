@@ -22,7 +22,7 @@ import type { Ledger } from './ledger.ts';
 
 export interface MetricsSource {
   /** The class that the user made, which is the `otel.component.type`. Only a processor has a queue in the sense of the conventions. */
-  readonly component: 'FreeplaySpanExporter' | 'FreeplaySpanProcessor';
+  readonly component: 'FreeplaySpanExporter' | 'FreeplaySpanProcessor' | 'FreeplayGateway';
   readonly maxQueueRecords: number;
   readonly maxQueueBytes: number;
   ledger(): Ledger;

@@ -12,6 +12,7 @@ import { createResender, type Resending } from '../spool/resend.ts';
 import type { StoredRecord } from '../spool/rounds.ts';
 import type { Appended } from '../spool/spool.ts';
 import { VERSION } from '../version.ts';
+import { DELIVERED, type Fate, SPOOLED } from './fate.ts';
 import { type Held, withRejection } from './held-record.ts';
 import type { Ledger, LedgerBook } from './ledger.ts';
 import { createRecordSpool, type RecordSpool } from './record-spool.ts';
@@ -27,6 +28,11 @@ export interface RecordOutbox {
    */
   send(records: readonly OutgoingRecord[], waitMillis: number): Promise<boolean>;
   /**
+   * As `send`, for records whose sender is told when they are safe, and sends them again if they are not: what could be lost otherwise is
+   * given back to the sender.
+   */
+  entrust(records: readonly OutgoingRecord[], waitMillis: number): Entrusted;
+  /**
    * Resolves when everything in hand is settled or waits behind a closed gate; at most the time. With a spool, what is still in hand then
    * is on the disk, too.
    */
@@ -38,6 +44,13 @@ export interface RecordOutbox {
   readonly pending: number;
   /** What the end of the process would cut short. */
   atStake(): AtStake;
+}
+
+export interface Entrusted {
+  /** One for each record, in their order; resolves when all are known. What is handed to retry is known where there is a spool. */
+  readonly fates: Promise<readonly Fate[]>;
+  /** Writes to the spool what is not settled yet: then it is safe, too. False where there is no spool. */
+  secure(): boolean;
 }
 
 export interface AtStake {
@@ -54,6 +67,9 @@ const PASSING: ReadonlySet<string> = new Set([
   'shutdown',
   'queue_full',
 ]);
+
+/** Another time may bring it through, and somebody else still has it. */
+const RETURNABLE: ReadonlySet<string> = new Set([...PASSING, 'spool_full', 'spool_failed', 'spool_busy']);
 
 /** The spool's part of a time limit, at its end: a quarter, and no more than this. */
 const MAX_SPOOL_SHARE_MILLIS = 2_000;
@@ -115,6 +131,12 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     held.onAnswer?.(well);
   }
 
+  function tellFate(held: Held, fate: Fate): void {
+    const { onFate } = held;
+    held.onFate = undefined;
+    onFate?.(fate);
+  }
+
   /** It is out of hand; its line in the spool counts no more, unless it is there to be sent another time. */
   function end(held: Held, isSpooled: boolean = false): void {
     inHand.delete(held);
@@ -127,6 +149,12 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
 
   function drop(held: Held, reason: string): void {
     end(held);
+    if (held.onFate && RETURNABLE.has(reason)) {
+      book.addDropped('returned');
+      tellFate(held, { kind: 'returned', reason });
+      return answer(held, false);
+    }
+    tellFate(held, { kind: 'lost', reason });
     warnOfLoss(reason, book.addDropped(reason), log);
     tellOfLoss(held, reason);
     answer(held, false);
@@ -147,6 +175,7 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     if (!isThere) return drop(held, copy.kind === 'refused' ? copy.reason : 'spool_full');
     end(held, true);
     book.addSpooled();
+    tellFate(held, SPOOLED);
     answer(held, true);
   }
 
@@ -154,6 +183,7 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     end(held);
     warnOfRejection(status, book.addRejected(), spool !== undefined, log);
     tellOfLoss(held, `rejected: ${message}`);
+    tellFate(held, { kind: 'rejected', status, message });
     if (spool === undefined) return answer(held, false);
     const write = spool.rejected.append(withRejection(held.source, { status, message }));
     void awaitWrite(write).then((copy) => answer(held, isLeft(copy)));
@@ -164,6 +194,7 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
       case 'delivered':
         end(held);
         book.addDelivered();
+        tellFate(held, DELIVERED);
         return answer(held, true);
       case 'rejected':
         return reject(held, outcome.status, outcome.message);
@@ -226,6 +257,7 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
       record: undefined,
       onAnswer,
       onEnd,
+      onFate: undefined,
       copy: Promise.resolve({ kind: 'kept', entry: stored }),
       isSafe: true,
       isAnswered: false,
@@ -243,13 +275,19 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     });
   }
 
-  function send(record: OutgoingRecord, deadline: number, onAnswer: (well: boolean) => void): void {
+  function send(
+    record: OutgoingRecord,
+    deadline: number,
+    onAnswer: ((well: boolean) => void) | undefined,
+    onFate: ((fate: Fate) => void) | undefined,
+  ): Held {
     const held: Held = {
       item: toItem(record, () => record.record().body),
       source: record,
       record,
       onAnswer,
       onEnd: undefined,
+      onFate,
       copy: undefined,
       isSafe: false,
       isAnswered: false,
@@ -258,10 +296,12 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     inHand.add(held);
     if (spool?.always && !isBusy(spool)) void keepAndOffer(held, spool, deadline);
     else if (!offer(held)) void offerWhenThereIsRoom(held, deadline);
+    return held;
   }
 
   async function keepAndOffer(held: Held, store: RecordSpool, deadline: number): Promise<void> {
     const copy = await keep(held, store);
+    if (copy.kind === 'kept') tellFate(held, SPOOLED);
     if (copy.kind === 'refused' && copy.reason === 'conversion') drop(held, copy.reason);
     else if (!offer(held)) await offerWhenThereIsRoom(held, deadline);
   }
@@ -302,8 +342,44 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
         if (unanswered === 0) resolve(well);
       };
       if (unanswered === 0) resolve(true);
-      for (const record of records) send(record, deadline, onAnswer);
+      for (const record of records) send(record, deadline, onAnswer, undefined);
     });
+  }
+
+  function secure(held: Held): void {
+    if (!spool || !held.onFate || (held.copy === undefined && isBusy(spool))) return;
+    void keep(held, spool).then((copy) => {
+      if (copy.kind === 'kept') tellFate(held, SPOOLED);
+    });
+  }
+
+  function entrustAll(records: readonly OutgoingRecord[], waitMillis: number): Entrusted {
+    const deadline = performance.now() + waitMillis;
+    const fates: Fate[] = [];
+    const held = new Set<Held>();
+    const settled = new Promise<readonly Fate[]>((resolve) => {
+      let open = records.length;
+      if (open === 0) resolve(fates);
+      records.forEach((record, i) => {
+        const onFate = (fate: Fate): void => {
+          fates[i] = fate;
+          held.delete(one);
+          open--;
+          if (open === 0) resolve(fates);
+        };
+        // What is handed to retry may take long: its sender need not wait for it where there is a spool. It may be so at once.
+        const onAnswer = (): void => queueMicrotask(() => secure(one));
+        const one: Held = send(record, deadline, onAnswer, onFate);
+        held.add(one);
+      });
+    });
+    return {
+      fates: settled,
+      secure() {
+        for (const one of held) secure(one);
+        return spool !== undefined;
+      },
+    };
   }
 
   async function flush(timeoutMillis: number): Promise<void> {
@@ -335,14 +411,22 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     await untilWritten(GRACE_MILLIS);
   }
 
+  function enter(records: readonly OutgoingRecord[]): void {
+    for (const record of records) {
+      book.addCreated();
+      hintAtCapture(record, log);
+      if (config.onRecord) tell(() => config.onRecord?.(record.record()));
+    }
+  }
+
   return {
     send(records, waitMillis) {
-      for (const record of records) {
-        book.addCreated();
-        hintAtCapture(record, log);
-        if (config.onRecord) tell(() => config.onRecord?.(record.record()));
-      }
+      enter(records);
       return sendAll(records, waitMillis);
+    },
+    entrust(records, waitMillis) {
+      enter(records);
+      return entrustAll(records, waitMillis);
     },
     flush,
     shutdown(timeoutMillis) {

@@ -9,11 +9,12 @@ import { createLog, type Log } from '../log.ts';
 import { toOutgoing } from '../record/outgoing.ts';
 import type { OutgoingRecord } from '../record/record.ts';
 import { fromSdkSpan, type SdkSpan, signsOf } from '../span/from-sdk.ts';
+import type { LogData, SpanData } from '../span/span-data.ts';
 import { createReceiptSender } from './development.ts';
 import { createLedgerBook, type Ledger, tellError } from './ledger.ts';
 import { createLogBuffer } from './log-buffer.ts';
 import { createLogRecordProcessor, type FreeplayLogRecordProcessor } from './log-record-processor.ts';
-import { reportMetrics } from './metrics.ts';
+import { type MetricsSource, reportMetrics } from './metrics.ts';
 import { createRecordOutbox, type RecordOutbox } from './record-outbox.ts';
 
 export interface RecordPipeline {
@@ -30,6 +31,8 @@ export interface RecordPipeline {
    * @param known what `peek` gave of it after its end: only log events could add to that
    */
   read(span: SdkSpan, includeUnsampled?: boolean, known?: ReadSpan): ReadSpan | undefined;
+  /** A span that came as plain data, with its log events. It is sampled: whoever sent it has decided that. */
+  readData(data: SpanData, events: readonly LogData[]): ReadSpan | undefined;
   /** True where no dialect can know the span: it can be an ancestor, and nothing more. */
   isForeign(span: SdkSpan): boolean;
   /** A span that still runs, as far as it has come; its log events stay where they are. */
@@ -56,6 +59,7 @@ export interface RecordPipeline {
 export function createRecordPipeline(
   options: FreeplayOptions,
   lineageOptions: LineageOptions = {},
+  component?: MetricsSource['component'],
 ): RecordPipeline {
   const { config, warnings } = resolveConfig(options);
   const log = createLog();
@@ -75,7 +79,7 @@ export function createRecordPipeline(
     outbox && config.meterProvider
       ? reportMetrics(config.meterProvider, {
           // Only a processor knows spans that still run.
-          component: lineageOptions.live ? 'FreeplaySpanProcessor' : 'FreeplaySpanExporter',
+          component: component ?? (lineageOptions.live ? 'FreeplaySpanProcessor' : 'FreeplaySpanExporter'),
           maxQueueRecords: config.maxQueueRecords,
           maxQueueBytes: config.maxQueueBytes,
           ledger: outbox.ledger,
@@ -123,6 +127,16 @@ export function createRecordPipeline(
         if (!wanted) return undefined;
         const events = logs.take(data.traceId, data.spanId);
         const read = known && events.length === 0 ? known : converter.read(data, events);
+        warnOfFailures();
+        return read;
+      } catch {
+        internalFailure();
+        return undefined;
+      }
+    },
+    readData(data, events) {
+      try {
+        const read = converter.read(data, events);
         warnOfFailures();
         return read;
       } catch {

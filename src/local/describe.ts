@@ -1,4 +1,4 @@
-import { buildTrees, type SessionTree, type TreeNode } from './record-tree.ts';
+import { buildTree, type Tree, type TreeItem, type TreeNode } from './record-tree.ts';
 import { groupOf, parentOf } from './store.ts';
 import {
   formatCount,
@@ -71,9 +71,28 @@ export function describeRecord(record: ShownRecord, options: DescribeOptions = {
  */
 export function renderTree(records: Iterable<ShownRecord>, options: DescribeOptions = {}): string {
   const paint = createPaint(options.colour ?? false);
-  return buildTrees(records)
-    .map((tree) => renderSession(tree, options, paint))
+  const sessions = new Map<string, ShownItem[]>();
+  for (const record of records) {
+    const session = record.session ?? record.sessionId ?? '';
+    const items = sessions.get(session);
+    if (items) items.push(toItem(record));
+    else sessions.set(session, [toItem(record)]);
+  }
+  return [...sessions]
+    .map(([session, items]) => renderSession(session, buildTree(items), options, paint))
     .join('\n\n');
+}
+
+interface ShownItem extends TreeItem {
+  readonly kind: ShownRecord['kind'];
+  readonly summary: RecordSummary;
+}
+
+function toItem(record: ShownRecord): ShownItem {
+  const summary = summarise(record);
+  const { kind, id, body } = record;
+  const place = { group: groupOf(body), parent: parentOf(body), start: summary.start };
+  return { kind, id: id.toLowerCase(), summary, ...place };
 }
 
 interface TreeLine {
@@ -84,7 +103,12 @@ interface TreeLine {
   readonly summary: RecordSummary | undefined;
 }
 
-function renderSession(tree: SessionTree, options: DescribeOptions, paint: Paint): string {
+function renderSession(
+  session: string,
+  tree: Tree<ShownItem>,
+  options: DescribeOptions,
+  paint: Paint,
+): string {
   const lines = treeLines(tree.roots);
   const tokens = lines.map(({ summary }) =>
     summary === undefined ? '' : formatTokens(summary.promptTokens, summary.completionTokens),
@@ -99,14 +123,14 @@ function renderSession(tree: SessionTree, options: DescribeOptions, paint: Paint
     ];
     return withWords(columns.join('  '), line.summary, options.width, paint);
   });
-  return [sessionHead(tree, paint), ...rendered].join('\n');
+  return [sessionHead(session, tree, paint), ...rendered].join('\n');
 }
 
 /** Depth first, without recursion: a chain may be as long as there are records. */
-function treeLines(roots: readonly TreeNode[]): TreeLine[] {
+function treeLines(roots: readonly TreeNode<ShownItem>[]): TreeLine[] {
   const lines: TreeLine[] = [];
-  const pending: { node: TreeNode; above: string; last: boolean; root: boolean }[] = [];
-  const push = (nodes: readonly TreeNode[], above: string, root: boolean): void => {
+  const pending: { node: TreeNode<ShownItem>; above: string; last: boolean; root: boolean }[] = [];
+  const push = (nodes: readonly TreeNode<ShownItem>[], above: string, root: boolean): void => {
     for (let i = nodes.length - 1; i >= 0; i--) {
       const node = nodes[i];
       if (node !== undefined) pending.push({ node, above, last: i === nodes.length - 1, root });
@@ -118,10 +142,10 @@ function treeLines(roots: readonly TreeNode[]): TreeLine[] {
     const branches = `${above}${last ? '└─ ' : '├─ '}`;
     lines.push({
       branches: branches.length > MAX_BRANCH_WIDTH ? `⋯${branches.slice(1 - MAX_BRANCH_WIDTH)}` : branches,
-      label: node.summary?.label ?? 'trace',
-      name: node.summary?.name ?? '(group not recorded)',
+      label: node.item?.summary.label ?? 'trace',
+      name: node.item?.summary.name ?? '(group not recorded)',
       id: root ? shortId(node.id) : undefined,
-      summary: node.summary,
+      summary: node.item?.summary,
     });
     // Only what can be shown is kept: deeper branches are cut on the left.
     push(node.children, `${above}${last ? '   ' : '│  '}`.slice(-3 * MAX_BRANCH_WIDTH), false);
@@ -149,29 +173,30 @@ function paintLeft(line: TreeLine, width: number, paint: Paint): string {
   ].join('');
 }
 
-function sessionHead({ session, roots, nodes }: SessionTree, paint: Paint): string {
-  const completions = nodes.filter(({ record }) => record?.kind === 'completion');
-  const tools = nodes.filter(({ summary }) => summary?.label === 'tool').length;
+function sessionHead(session: string, { roots, nodes }: Tree<ShownItem>, paint: Paint): string {
+  const items = nodes.flatMap(({ item }) => item ?? []);
+  const completions = items.filter(({ kind }) => kind === 'completion');
+  const tools = items.filter(({ summary }) => summary.label === 'tool').length;
   const total = (key: 'promptTokens' | 'completionTokens'): number =>
-    completions.reduce((sum, { summary }) => sum + (summary?.[key] ?? 0), 0);
-  const failed = completions.filter(({ summary }) => summary?.failed).length;
+    completions.reduce((sum, { summary }) => sum + (summary[key] ?? 0), 0);
+  const failed = completions.filter(({ summary }) => summary.failed).length;
   const facts = [
     counted(roots.length, 'trace'),
     counted(completions.length, 'completion'),
     ...(tools === 0 ? [] : [counted(tools, 'tool call')]),
     ...(failed === 0 ? [] : [`${failed} failed`]),
     `${formatCount(total('promptTokens'))} → ${formatCount(total('completionTokens'))} tokens`,
-    ...wallClock(nodes),
+    ...wallClock(items),
   ];
   return `${paint('bold', `session ${plainText(session)}`)}\n${paint('dim', facts.join(' · '))}`;
 }
 
 /** From the first start to the last end. */
-function wallClock(nodes: readonly TreeNode[]): string[] {
+function wallClock(items: readonly ShownItem[]): string[] {
   let first = Number.POSITIVE_INFINITY;
   let last = Number.NEGATIVE_INFINITY;
-  for (const { summary } of nodes) {
-    if (summary?.start === undefined) continue;
+  for (const { summary } of items) {
+    if (summary.start === undefined) continue;
     first = Math.min(first, summary.start);
     last = Math.max(last, summary.start + (summary.durationMillis ?? 0));
   }

@@ -9,18 +9,21 @@ import {
   validateTrace,
 } from './contract.ts';
 import { type Answer, refusal } from './request.ts';
-import type { AnnotationKind, RecordStore, Scalars, StoredRecord } from './store.ts';
+import type { AnnotationKind, RecordWriter, Scalars, StoredRecord } from './store.ts';
 
+/** What an endpoint changes, and whom it tells. */
 export interface EndpointContext {
-  readonly store: RecordStore;
-  /** A record is there or was changed. */
+  readonly store: RecordWriter;
+  /** A record is there or was changed, once that is committed. */
   readonly onRecord: (record: StoredRecord, event: RecordEvent) => void;
+  /** Something was said of a record or a session. */
+  readonly onAnnotation: (kind: AnnotationKind, id: string) => void;
 }
 
 export type RecordEvent = 'recorded' | 'updated';
 
-/** A request with everything checked but its body. */
-interface Call {
+/** A request with everything checked. */
+export interface Call {
   readonly ids: Ids;
   readonly body: unknown;
   readonly json: string;
@@ -40,6 +43,9 @@ export interface Endpoint {
   readonly method: 'POST' | 'PATCH';
   /** With named groups from `Ids`. */
   readonly pattern: RegExp;
+  /** What is wrong with the body. */
+  readonly check: (body: unknown) => string | undefined;
+  /** Part of a transaction: throws only if the store does. */
   readonly answer: (call: Call, context: EndpointContext) => Answer;
 }
 
@@ -47,30 +53,49 @@ const PROJECT = '^/v2/projects/(?<project>[^/]+)';
 
 /** Every request of the contract that has a body; the first pattern that fits counts. */
 export const ENDPOINTS: readonly Endpoint[] = [
-  { method: 'POST', pattern: path('/sessions/(?<session>[^/]+)/completions'), answer: recordCompletion },
+  {
+    method: 'POST',
+    pattern: path('/sessions/(?<session>[^/]+)/completions'),
+    check: (body) => validateCompletion(body, 'accepted'),
+    answer: recordCompletion,
+  },
   {
     method: 'POST',
     pattern: path('/sessions/(?<session>[^/]+)/traces/id/(?<trace>[^/]+)'),
+    check: (body) => validateTrace(body, 'accepted'),
     answer: recordTrace,
   },
   // The contract leaves open whether the session is part of this path.
   {
     method: 'POST',
     pattern: path('(?:/sessions/(?<session>[^/]+))?/completions/(?<completion>[^/]+)'),
+    check: validateCompletionUpdate,
     answer: updateCompletion,
   },
-  { method: 'PATCH', pattern: path('/sessions/id/(?<session>[^/]+)/metadata'), answer: patchSession },
+  {
+    method: 'PATCH',
+    pattern: path('/sessions/id/(?<session>[^/]+)/metadata'),
+    check: validateMetadata,
+    answer: patchSession,
+  },
   {
     method: 'PATCH',
     pattern: path('/sessions/(?<session>[^/]+)/traces/id/(?<trace>[^/]+)/metadata'),
+    check: validateMetadata,
     answer: patchTrace,
   },
   {
     method: 'POST',
     pattern: path('/completion-feedback/id/(?<completion>[^/]+)'),
+    check: validateFeedback,
     answer: feedbackOn('completion'),
   },
-  { method: 'POST', pattern: path('/trace-feedback/id/(?<trace>[^/]+)'), answer: feedbackOn('trace') },
+  {
+    method: 'POST',
+    pattern: path('/trace-feedback/id/(?<trace>[^/]+)'),
+    check: validateFeedback,
+    answer: feedbackOn('trace'),
+  },
 ];
 
 const ID_NAMES: Readonly<Record<keyof Ids, string>> = {
@@ -107,16 +132,12 @@ function decoded(segment: string): string {
 }
 
 function recordCompletion(call: Call, context: EndpointContext): Answer {
-  const wrong = validateCompletion(call.body, 'accepted');
-  if (wrong !== undefined) return refusal(400, wrong);
   const body = call.body as RecordBody;
   const id = typeof body.completion_id === 'string' ? body.completion_id.toLowerCase() : randomUUID();
   return record('completion', id, call, context) ?? { status: 201, json: { completion_id: id } };
 }
 
 function recordTrace(call: Call, context: EndpointContext): Answer {
-  const wrong = validateTrace(call.body, 'accepted');
-  if (wrong !== undefined) return refusal(400, wrong);
   return record('trace', call.ids.trace, call, context) ?? { status: 201, json: {} };
 }
 
@@ -135,8 +156,6 @@ function record(
 }
 
 function updateCompletion({ ids, body }: Call, { store, onRecord }: EndpointContext): Answer {
-  const wrong = validateCompletionUpdate(body);
-  if (wrong !== undefined) return refusal(400, wrong);
   const stored = store.find(ids.project, 'completion', ids.completion);
   if (stored === undefined || (ids.session !== '' && stored.session !== ids.session)) {
     return refusal(404, `Completion ID ${ids.completion} is not recorded.`);
@@ -155,18 +174,15 @@ function updateCompletion({ ids, body }: Call, { store, onRecord }: EndpointCont
   return { status: 201, json: { completion_id: stored.id } };
 }
 
-function patchSession({ ids, body }: Call, { store }: EndpointContext): Answer {
-  const wrong = validateMetadata(body);
-  if (wrong !== undefined) return refusal(400, wrong);
+function patchSession({ ids, body }: Call, { store, onAnnotation }: EndpointContext): Answer {
   if (!store.hasSession(ids.project, ids.session))
     return refusal(404, `Session ID ${ids.session} is not recorded.`);
   store.annotate('session_metadata', ids.project, ids.session, body as Scalars);
+  onAnnotation('session_metadata', ids.session);
   return { status: 200, json: {} };
 }
 
 function patchTrace({ ids, body }: Call, { store, onRecord }: EndpointContext): Answer {
-  const wrong = validateMetadata(body);
-  if (wrong !== undefined) return refusal(400, wrong);
   const stored = store.find(ids.project, 'trace', ids.trace);
   if (stored === undefined || stored.session !== ids.session) {
     return refusal(404, `Trace ID ${ids.trace} is not recorded in this session.`);
@@ -179,13 +195,12 @@ function patchTrace({ ids, body }: Call, { store, onRecord }: EndpointContext): 
 
 function feedbackOn(kind: StoredRecord['kind']): Endpoint['answer'] {
   const annotation: AnnotationKind = `${kind}_feedback`;
-  return ({ ids, body }, { store }) => {
-    const wrong = validateFeedback(body);
-    if (wrong !== undefined) return refusal(400, wrong);
+  return ({ ids, body }, { store, onAnnotation }) => {
     if (store.find(ids.project, kind, ids[kind]) === undefined) {
       return refusal(404, `${ID_NAMES[kind]} ID ${ids[kind]} is not recorded.`);
     }
     store.annotate(annotation, ids.project, ids[kind], body as Scalars);
+    onAnnotation(annotation, ids[kind]);
     return { status: 201, json: {} };
   };
 }

@@ -1,54 +1,47 @@
-import { groupOf, parentOf, traceTail } from './store.ts';
-import { type RecordSummary, type ShownRecord, summarise } from './summary.ts';
+import { traceTail } from './store.ts';
 
-/** A record, or a trace group that completions name and nobody recorded, with what hangs below it. */
-export interface TreeNode {
+/** What has a place in a tree of records. Ids are lower-case. */
+export interface TreeItem {
   readonly id: string;
-  readonly record: ShownRecord | undefined;
-  readonly summary: RecordSummary | undefined;
-  /** Start, or the earliest start below a group that was not recorded. */
-  start: number | undefined;
-  readonly children: TreeNode[];
+  /** Trace group that it names. */
+  readonly group?: string | undefined;
+  readonly parent?: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly start?: number | undefined;
 }
 
-export interface SessionTree {
-  readonly session: string;
+/** A record, or a trace group that completions name and nobody recorded, with what hangs below it. */
+export interface TreeNode<Item> {
+  readonly id: string;
+  readonly item: Item | undefined;
+  /** Start, or the earliest start below a group that was not recorded. */
+  start: number | undefined;
+  readonly children: TreeNode<Item>[];
+}
+
+export interface Tree<Item> {
   /** In order of time, groups and whatever belongs to none. */
-  readonly roots: TreeNode[];
-  /** Every record of the session once. */
-  readonly nodes: readonly TreeNode[];
+  readonly roots: TreeNode<Item>[];
+  /** Every item once. */
+  readonly nodes: readonly TreeNode<Item>[];
 }
 
 /**
- * Sessions in order of their first record; each record under its parent, or under its trace group where the parent is not
- * among the records. Total: doubles, loops and parents in other sessions leave every record in its session exactly once.
+ * The items of one session, each under its parent, or under its trace group where the parent is not among them.
+ * Total: doubles, loops and parents elsewhere leave every item in the tree exactly once.
  */
-export function buildTrees(records: Iterable<ShownRecord>): SessionTree[] {
-  const sessions = new Map<string, ShownRecord[]>();
-  for (const record of records) {
-    const session = record.session ?? record.sessionId ?? '';
-    const list = sessions.get(session);
-    if (list) list.push(record);
-    else sessions.set(session, [record]);
-  }
-  return [...sessions].map(([session, list]) => sessionTree(session, list));
-}
-
-function sessionTree(session: string, records: readonly ShownRecord[]): SessionTree {
-  const nodes = new Map<string, TreeNode>();
-  for (const record of records) {
-    const id = record.id.toLowerCase();
-    if (nodes.has(id)) continue;
-    const summary = summarise(record);
-    nodes.set(id, { id, record, summary, start: summary.start, children: [] });
+export function buildTree<Item extends TreeItem>(items: Iterable<Item>): Tree<Item> {
+  const nodes = new Map<string, TreeNode<Item>>();
+  for (const item of items) {
+    if (!nodes.has(item.id)) nodes.set(item.id, { id: item.id, item, start: item.start, children: [] });
   }
   const recorded = [...nodes.values()];
   const groupOfTail = new Map<string, string>();
-  for (const { record } of recorded) {
-    const group = record && groupOf(record.body);
+  for (const { item } of recorded) {
+    const group = item?.group;
     if (group !== undefined) groupOfTail.set(traceTail(group), group);
   }
-  const roots: TreeNode[] = [];
+  const roots: TreeNode<Item>[] = [];
   const parents = parentsWithoutLoops(recorded, nodes);
   for (const node of recorded) {
     const recordedParent = parents.get(node);
@@ -61,26 +54,26 @@ function sessionTree(session: string, records: readonly ShownRecord[]): SessionT
     }
   }
   for (const root of roots) {
-    if (root.record === undefined) root.start = earliest(root.children);
+    if (root.item === undefined) root.start = earliest(root.children);
   }
   sortByStart(roots);
   for (const { children } of recorded) sortByStart(children);
   for (const root of roots) sortByStart(root.children);
-  return { session, roots, nodes: recorded };
+  return { roots, nodes: recorded };
 }
 
 /** The recorded parent of each node; an edge that would close a loop is left out. */
-function parentsWithoutLoops(
-  recorded: readonly TreeNode[],
-  nodes: ReadonlyMap<string, TreeNode>,
-): Map<TreeNode, TreeNode> {
-  const parents = new Map<TreeNode, TreeNode>();
-  const settled = new Set<TreeNode>();
+function parentsWithoutLoops<Item extends TreeItem>(
+  recorded: readonly TreeNode<Item>[],
+  nodes: ReadonlyMap<string, TreeNode<Item>>,
+): Map<TreeNode<Item>, TreeNode<Item>> {
+  const parents = new Map<TreeNode<Item>, TreeNode<Item>>();
+  const settled = new Set<TreeNode<Item>>();
   for (const start of recorded) {
-    const walk = new Set<TreeNode>();
+    const walk = new Set<TreeNode<Item>>();
     for (let node = start; !settled.has(node); ) {
       walk.add(node);
-      const id = node.record && parentOf(node.record.body);
+      const id = node.item?.parent;
       const parent = id === undefined ? undefined : nodes.get(id);
       if (parent === undefined || walk.has(parent)) break;
       parents.set(node, parent);
@@ -92,35 +85,37 @@ function parentsWithoutLoops(
 }
 
 /** Where a node without a recorded parent belongs: its trace group, made up if it was not recorded; `undefined`: it is a root. */
-function groupNode(
-  node: TreeNode,
-  nodes: Map<string, TreeNode>,
+function groupNode<Item extends TreeItem>(
+  node: TreeNode<Item>,
+  nodes: Map<string, TreeNode<Item>>,
   groupOfTail: ReadonlyMap<string, string>,
-  roots: TreeNode[],
-): TreeNode | undefined {
-  const body = node.record?.body ?? {};
-  const named = groupOf(body);
-  const parent = parentOf(body);
+  roots: TreeNode<Item>[],
+): TreeNode<Item> | undefined {
+  const { group: named, parent } = node.item ?? { group: undefined, parent: undefined };
   // A trace record names no group: one of the same tail, else the parent it names (the group is often recorded last).
   const group = named ?? groupOfTail.get(traceTail(node.id)) ?? parent;
   if (group === undefined || group === node.id) return undefined;
   const known = nodes.get(group);
   if (known !== undefined) return known;
-  const made: TreeNode = { id: group, record: undefined, summary: undefined, start: undefined, children: [] };
+  const made: TreeNode<Item> = { id: group, item: undefined, start: undefined, children: [] };
   nodes.set(group, made);
   roots.push(made);
   return made;
 }
 
 /** Would hanging `node` under `candidate` close a loop? */
-function isBelow(candidate: TreeNode, node: TreeNode, parents: ReadonlyMap<TreeNode, TreeNode>): boolean {
-  for (let at: TreeNode | undefined = candidate; at !== undefined; at = parents.get(at)) {
+function isBelow<Item>(
+  candidate: TreeNode<Item>,
+  node: TreeNode<Item>,
+  parents: ReadonlyMap<TreeNode<Item>, TreeNode<Item>>,
+): boolean {
+  for (let at: TreeNode<Item> | undefined = candidate; at !== undefined; at = parents.get(at)) {
     if (at === node) return true;
   }
   return false;
 }
 
-function earliest(nodes: readonly TreeNode[]): number | undefined {
+function earliest(nodes: readonly TreeNode<unknown>[]): number | undefined {
   let first: number | undefined;
   for (const { start } of nodes)
     if (start !== undefined && (first === undefined || start < first)) first = start;
@@ -128,6 +123,6 @@ function earliest(nodes: readonly TreeNode[]): number | undefined {
 }
 
 /** What has no start goes last; equals stay in order of arrival. */
-function sortByStart(nodes: TreeNode[]): void {
+function sortByStart(nodes: TreeNode<unknown>[]): void {
   nodes.sort((a, b) => (a.start ?? Number.POSITIVE_INFINITY) - (b.start ?? Number.POSITIVE_INFINITY) || 0);
 }

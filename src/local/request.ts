@@ -117,6 +117,29 @@ export function hostRefusal(request: IncomingMessage, loopbackOnly: boolean): An
   return undefined;
 }
 
+/**
+ * What no other site's page may do, on whatever address the server listens. A page of another site cannot set the header
+ * without being asked for leave first, which is never given.
+ */
+export function changeRefusal(request: IncomingMessage): Answer | undefined {
+  const { host, origin } = request.headers;
+  if (request.headers['x-freeplay-local'] !== '1') {
+    return refusal(403, 'requests that change something need the header x-freeplay-local: 1');
+  }
+  if (origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)) {
+    return refusal(403, 'requests from pages of other sites are not answered');
+  }
+  return undefined;
+}
+
+/** Browsers say themselves where a request comes from, also where they send no Origin. */
+export function siteRefusal(request: IncomingMessage): Answer | undefined {
+  const site = request.headers['sec-fetch-site'];
+  return site === 'cross-site' || site === 'same-site'
+    ? refusal(403, 'requests from pages of other sites are not answered')
+    : undefined;
+}
+
 function hostnameOf(url: string): string {
   return URL.canParse(url) ? new URL(url).hostname : '';
 }

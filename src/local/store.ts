@@ -51,12 +51,8 @@ export interface Annotation {
 
 export type Scalars = { readonly [key: string]: string | number | boolean };
 
-/** Where the local server keeps records. All calls are synchronous: one process, one writer, no request in between. */
-export interface RecordStore {
-  /** Does it survive the process? */
-  readonly persistent: boolean;
-  /** Where the records are, for people: a file, or `memory`. */
-  readonly location: string;
+/** Changes of one transaction; only inside `RecordStore.write`. */
+export interface RecordWriter {
   /** The record as stored; `undefined`, and nothing stored, if the project has one of this kind and id already. */
   add(record: ArrivedRecord): StoredRecord | undefined;
   find(project: string, kind: StoredRecord['kind'], id: string): StoredRecord | undefined;
@@ -65,9 +61,39 @@ export interface RecordStore {
   hasSession(project: string, session: string): boolean;
   /** Adds values to what is said already; the same name again wins. */
   annotate(kind: AnnotationKind, project: string, id: string, values: Scalars): void;
+  /** How a record came about; it may come before its record. */
+  keepReceipt(receipt: ArrivedReceipt): void;
+}
+
+export interface ArrivedReceipt {
+  readonly kind: StoredRecord['kind'];
+  readonly id: string;
+  /** JSON: `{ receipt, spans }`. */
+  readonly json: string;
+}
+
+/** Where the local server keeps records: one process, one writer; reads are synchronous and see what was committed. */
+export interface RecordStore {
+  /** Does it survive the process? */
+  readonly persistent: boolean;
+  /** Where the records are, for people: a file, or `memory`. */
+  readonly location: string;
+  /** Let go of to stay within the bounds, the oldest first. */
+  readonly dropped: { readonly records: number; readonly receipts: number };
+  /**
+   * Resolves once what the job changed is committed; jobs of the same few milliseconds share a transaction.
+   * A job must not throw for anything but a failing store: all jobs of the transaction fail with it.
+   *
+   * @param hasCompany others are on their way, which are worth a short wait. @default false
+   */
+  write<Result>(job: (writer: RecordWriter) => Result, hasCompany?: boolean): Promise<Result>;
+  /** Everything there is, gone for good. */
+  clear(): Promise<void>;
+  find(project: string, kind: StoredRecord['kind'], id: string): StoredRecord | undefined;
   annotations(): Annotation[];
   /** In order of arrival. */
   list(query?: RecordQuery): StoredRecord[];
+  /** Writes what is waiting, then closes. Idempotent. */
   close(): void;
 }
 

@@ -57,6 +57,7 @@ function traceSummary(body: RecordBody): RecordSummary {
   const agent = nameOf(body.agent_name);
   const isTool = body.kind === 'tool';
   const isAgent = !isTool && (agent !== undefined || body.kind === 'agent');
+  const error = traceFailure(body);
   return {
     label: isTool ? 'tool' : isAgent ? 'agent' : 'trace',
     name: (isAgent ? agent : undefined) ?? nameOf(body.name) ?? agent ?? 'unnamed',
@@ -64,14 +65,28 @@ function traceSummary(body: RecordBody): RecordSummary {
     completionTokens: undefined,
     start,
     durationMillis: duration(start, isoToMillis(body.end_time)),
-    words: valueWords(body.output),
-    failed: false,
+    words: error ?? valueWords(body.output),
+    failed: error !== undefined,
   };
+}
+
+/** Trace records have no field for errors: the exporter puts them among the metadata. */
+function traceFailure(body: RecordBody): string | undefined {
+  const { 'error.type': type, 'error.message': message } = asObject(body.custom_metadata);
+  return type === undefined && message === undefined ? undefined : failure({ type, message });
 }
 
 function replyWords(messages: unknown, hidden: boolean): string {
   const reply = asObject(Array.isArray(messages) ? messages.at(-1) : undefined);
   if (reply.role !== 'assistant') return '(no reply)';
+  const words = messageWords(reply);
+  if (words !== '') return words;
+  return hidden ? '(content not captured)' : '(empty reply)';
+}
+
+/** First words of one message: its text, its refusal, the tools it calls. */
+export function messageWords(message: unknown): string {
+  const reply = asObject(message);
   const words: string[] = [];
   const text = contentWords(reply.content);
   if (text !== '') words.push(text);
@@ -81,8 +96,7 @@ function replyWords(messages: unknown, hidden: boolean): string {
     ...(reply.function_call === undefined ? [] : [reply.function_call]),
   ];
   if (calls.length > 0) words.push(`calls ${calls.slice(0, 8).map(callWords).join(', ')}`);
-  if (words.length > 0) return words.join(' · ');
-  return hidden ? '(content not captured)' : '(empty reply)';
+  return words.join(' · ');
 }
 
 function callWords(call: unknown): string {
@@ -107,7 +121,7 @@ function contentWords(content: unknown): string {
 }
 
 /** First words of any JSON, without writing out all of a large one. */
-function valueWords(value: unknown): string {
+export function valueWords(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'string') return plainText(value);
   let budget = 60;
@@ -134,12 +148,12 @@ function failure(error: unknown): string | undefined {
   return parts.length === 0 ? 'failed' : `failed: ${parts.join(': ')}`;
 }
 
-function nameOf(value: unknown): string | undefined {
+export function nameOf(value: unknown): string | undefined {
   const name = typeof value === 'string' ? plainText(value, 80) : '';
   return name === '' ? undefined : name;
 }
 
-function asObject(value: unknown): { readonly [key: string]: unknown } {
+export function asObject(value: unknown): { readonly [key: string]: unknown } {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as { readonly [key: string]: unknown })
     : {};

@@ -4,15 +4,17 @@
 
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+const PLAIN = /^[\x20-\x7e]*$/;
 const NO_WIDTH = /^[\p{M}\u200d]+$/u;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** One harmless line: white space collapsed, controls made visible, bidirectional and invisible characters replaced. */
 export function plainText(text: string, atMost: number = 400): string {
+  // Bounded first, so that a text of megabytes costs nothing.
+  const start = text.slice(0, atMost * 2);
+  if (PLAIN.test(start)) return start.replace(/ {2,}/g, ' ').trim();
   return (
-    text
-      // Bounded first, so that a text of megabytes costs nothing.
-      .slice(0, atMost * 2)
+    start
       .replace(/[\s\u2028\u2029]+/gu, ' ')
       .replace(/\p{Cc}/gu, controlPicture)
       // Lone surrogates, private use, unassigned, and format characters but the joiner that emoji are made of.

@@ -74,6 +74,8 @@ export interface CompletionRow extends TokenTotals {
 export interface SessionView extends SessionRow {
   readonly metadata: RecordBody;
   readonly traceList: readonly TraceRow[];
+  /** There are more than the first 2,000. */
+  readonly traceListIsMore?: true;
 }
 
 export interface TraceRow extends TokenTotals {
@@ -95,6 +97,8 @@ export interface TraceView extends TraceRow {
   /** Link into the tracing dashboard, where the exporter was told one. */
   readonly url?: string;
   readonly nodes: readonly TraceNodeRow[];
+  /** There are more than the first 5,000. */
+  readonly nodesAreMore?: true;
 }
 
 export interface TraceNodeRow extends TokenTotals {
@@ -127,7 +131,11 @@ export interface RecordView {
   readonly posted: string;
   readonly body: RecordBody;
   /** From the outermost to the direct parent. */
-  readonly parents: readonly { readonly id: string; readonly kind: TraceNodeRow['kind']; readonly name: string }[];
+  readonly parents: readonly {
+    readonly id: string;
+    readonly kind: TraceNodeRow['kind'];
+    readonly name: string;
+  }[];
   readonly feedback: RecordBody;
   /** Only where the exporter runs in development mode. */
   readonly receipt?: Receipt;
@@ -195,6 +203,8 @@ export interface ServerStatus {
   readonly location: string;
   /** Let go of to stay within the bounds. */
   readonly dropped: number;
+  /** Receipts that had to go before their records did. */
+  readonly droppedReceipts?: number;
   readonly faults: FaultSettings;
 }
 

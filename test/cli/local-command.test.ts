@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,8 +42,8 @@ function folder(): string {
 
 describe('wrong arguments: one line that names them, exit 2, nothing on standard output', () => {
   it.each([
-    [[], 'no command given; commands: local'],
-    [['lokal'], 'unknown command "lokal"; commands: local'],
+    [[], 'no command given; commands: '],
+    [['lokal'], 'unknown command "lokal"'],
     [['\u001b[31mx'], 'unknown command "␛[31mx"'],
     [['--port', '1'], 'unknown option "--port"'],
     [['local', '--prot', '1'], "'--prot'"],
@@ -55,6 +55,12 @@ describe('wrong arguments: one line that names them, exit 2, nothing on standard
     [['local', '--key', ' '], '--key must not be empty'],
     [['local', '--host='], '--host must not be empty'],
     [['local', 'extra'], "'extra'"],
+    [['local', '--keep', '0'], '--keep "0" is not a number from 1 to 10000000'],
+    [['local', '--fail', '101'], '--fail "101" is not a number from 0 to 100'],
+    [['local', '--fail', '10%'], '--fail "10%" is not a number'],
+    [['local', '--fail-status', '200'], '--fail-status "200" is not a number from 400 to 599'],
+    [['local', '--latency', '1e3'], '--latency "1e3" is not a number from 0 to 60000'],
+    [['local', '--retry-after', 'soon'], '--retry-after "soon" is not a number from 0 to 86400'],
   ])('%j', async (args, message) => {
     const { ended, out, err } = run(args);
     expect(await ended).toBe(2);
@@ -87,8 +93,11 @@ it.each([
   const { postCompletion } = clientOf(url);
   expect(out()).toMatch(/^listening on http:\/\/127\.0\.0\.1:\d+\n/);
   await printed(/records are kept in memory and gone at the end/);
+  await printed(new RegExp(`look at them in the browser: ${url}/\n`));
   await printed(
-    new RegExp(`FREEPLAY_API_BASE=${url}/api FREEPLAY_API_KEY=any FREEPLAY_PROJECT_ID=[0-9a-f-]{36}\\n`),
+    new RegExp(
+      `FREEPLAY_API_BASE=${url}/api FREEPLAY_API_KEY=any FREEPLAY_PROJECT_ID=[0-9a-f-]{36} FREEPLAY_DEVELOPMENT=true\\n`,
+    ),
   );
   const body = completion();
   expect((await postCompletion(body)).status).toBe(201);
@@ -155,6 +164,53 @@ it('what was answered with 201 survives kill -9, and a second process is told wh
   const records = await clientOf(third.url).records();
   expect(records.map(({ body }) => body)).toEqual(bodies);
   expect((await clientOf(third.url).postCompletion(bodies[0])).status).toBe(409);
+});
+
+it('--keep keeps the latest, says so, and in a folder too', async () => {
+  const dir = folder();
+  for (const args of [[], ['--dir', dir]]) {
+    const { url, err } = await startLocal('--keep', '3', ...args);
+    const client = clientOf(url);
+    const bodies = Array.from({ length: 8 }, () => completion());
+    for (const body of bodies) expect((await client.postCompletion(body)).status).toBe(201);
+    expect((await client.records()).map(({ body }) => body)).toEqual(bodies.slice(-3));
+    expect(await client.view('status')).toMatchObject({ records: 3, dropped: 5 });
+    expect(err()).toContain('the oldest are let go (1 so far)');
+    expect(err().trimEnd().split('\n')).toHaveLength(1);
+  }
+});
+
+it('--fail, --fail-status, --retry-after and --latency make it fail, and it says that it does', async () => {
+  const flags = ['--fail', '100', '--fail-status', '429', '--retry-after', '7', '--latency', '60'];
+  const { url, printed } = await startLocal(...flags);
+  await printed(/100 % of the requests that record fail with 429 \(--fail\)\n.*waits 60 ms \(--latency\)/);
+  const begin = performance.now();
+  const reply = await clientOf(url).postCompletion(completion());
+  expect([reply.status, reply.headers.get('retry-after')]).toEqual([429, '7']);
+  expect(performance.now() - begin).toBeGreaterThan(50);
+  await printed(/refused 429 POST .*: fault mode/);
+});
+
+it('--open opens the page in the browser, and lives without one', async () => {
+  const dir = folder();
+  const opened = join(dir, 'opened');
+  writeFileSync(join(dir, 'xdg-open'), `#!/bin/sh\necho "$1" > '${opened}'\n`, { mode: 0o755 });
+  if (process.platform === 'linux') {
+    const started = run(['local', '--port', '0', '--open'], { PATH: `${dir}:${process.env.PATH}` });
+    const [, url] = await started.printed(/listening on (http:\/\/[^\s"]+)/);
+    await expect.poll(() => existsSync(opened) && readFileSync(opened, 'utf8')).toBe(`${url}\n`);
+  }
+  const without = run(['local', '--port', '0', '--open'], { PATH: '/nowhere' });
+  const [, url] = await without.printed(/listening on (http:\/\/[^\s"]+)/);
+  expect((await clientOf(url!).postCompletion(completion())).status).toBe(201);
+  expect(without.err()).toBe('');
+});
+
+it('serves a page at once: its own, or one that says where it is', async () => {
+  const { url } = await startLocal('--quiet');
+  const response = await fetch(`${url}/sessions/x`);
+  expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
+  expect(await response.text()).toMatch(/inspector/i);
 });
 
 it('a port in use, a host that is none, a folder that is a file: one line, exit 1', async () => {

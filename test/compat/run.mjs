@@ -132,6 +132,11 @@ async function checkNodes(tarball) {
       const { stdout } = await exec(await nodeBinary(version), [cli, '--help'], { env: cleanEnvironment() });
       if (!stdout.includes('freeplay-otel')) throw new Error(`it printed: ${stdout}`);
     });
+    await check(`Node ${version}: the local server keeps records with the SQLite there is`, async () => {
+      const args = [join(HERE, 'local-server.mjs'), cli];
+      const { stdout } = await exec(await nodeBinary(version), args, { env: cleanEnvironment() });
+      return stdout.trim();
+    });
   }
 }
 

@@ -3,7 +3,8 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RefusedRequest, startLocalServer } from '../../src/local/server.ts';
+import type { RefusedRequest } from '../../src/local/handle-request.ts';
+import { startLocalServer } from '../../src/local/server.ts';
 import type { StoredRecord } from '../../src/local/store.ts';
 import {
   completion,

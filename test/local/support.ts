@@ -57,6 +57,10 @@ export interface Reply {
 export interface TestServer extends LocalServer {
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
   postCompletion(body: unknown, session?: string): Promise<Reply>;
+  postTrace(id: string, body: unknown, session?: string): Promise<Reply>;
+  /** What the page is told, without a key. */
+  // biome-ignore lint/suspicious/noExplicitAny: assertions say what it is
+  view(path: string): Promise<any>;
   // biome-ignore lint/suspicious/noExplicitAny: assertions say what it is
   records(query?: string): Promise<any[]>;
 }
@@ -69,13 +73,18 @@ export async function startTestServer(options: LocalServerOptions = {}): Promise
 export function clientOf(
   url: string,
   key: string = 'any',
-): Pick<TestServer, 'send' | 'postCompletion' | 'records'> {
+): Pick<TestServer, 'send' | 'postCompletion' | 'postTrace' | 'view' | 'records'> {
   const send: TestServer['send'] = async (method, path, body, headers = {}) => {
     const response = await fetch(`${url}${path}`, {
       method,
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...headers },
       ...(body !== undefined && {
-        body: typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body),
+        body:
+          typeof body === 'string'
+            ? body
+            : Buffer.isBuffer(body)
+              ? new Uint8Array(body)
+              : JSON.stringify(body),
       }),
     });
     const text = await response.text();
@@ -89,6 +98,9 @@ export function clientOf(
     send,
     postCompletion: (body, session = SESSION) =>
       send('POST', `/api/v2/projects/${PROJECT}/sessions/${session}/completions`, body),
+    postTrace: (id, body, session = SESSION) =>
+      send('POST', `/api/v2/projects/${PROJECT}/sessions/${session}/traces/id/${id}`, body),
+    view: async (path) => (await fetch(`${url}/api/view/${path}`)).json(),
     records: async (query = '') => (await send('GET', `/api/local/records${query}`)).json,
   };
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsdown';
+import { licencesOfBundled, nameBundled } from '../../bundled.config.ts';
 
 export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -17,6 +18,8 @@ export async function buildPackage(entry: readonly string[], outDir: string): Pr
     unbundle: true,
     fixedExtension: true,
     dts: false,
+    outputOptions: nameBundled,
+    plugins: [licencesOfBundled()],
     logLevel: 'silent',
   });
 }

@@ -1,0 +1,128 @@
+/** Calls whose messages travel in log events, which come in requests of their own. */
+import { expect, it } from 'vitest';
+import type { Gateway } from '../../src/gateway/gateway.ts';
+import type { CapturedSpan, Scenario } from '../contract/support/corpus.ts';
+import { scenarioNamed } from '../contract/support/corpus.ts';
+import { toLogRequest, toOtlpJson } from '../otlp/encode.ts';
+import { type Answer, type Api, post, postSpans, startApi, startTestGateway, until } from './support.ts';
+
+const CHAT = scenarioNamed('otel-openai/chat');
+
+function postLogs(gateway: Gateway, logs: Scenario['logs']): Promise<Answer> {
+  return post(gateway, '/v1/logs', toOtlpJson(toLogRequest(logs)));
+}
+
+function messagesOf({ records }: Api): unknown {
+  const [text] = [...records.values()].filter(({ kind }) => kind === 'completion').map((one) => one.text);
+  return JSON.parse(text ?? '{}').messages;
+}
+
+function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  const pause = new Promise<boolean>((resolve) => setTimeout(() => resolve(false), 50));
+  return Promise.race([promise.then(() => true), pause]);
+}
+
+it('events first: neither is acknowledged before they have met', async () => {
+  const api = await startApi();
+  const gateway = await startTestGateway(api.url, { logWaitMillis: 30_000, answerMillis: 30_000 });
+  const logs = postLogs(gateway, CHAT.logs);
+  await until(() => gateway.levels.joins.awaited === 1);
+  expect(await isSettled(logs)).toBe(false);
+  expect(await postSpans(gateway, CHAT.spans)).toMatchObject({ status: 200, json: {} });
+  expect(await logs).toMatchObject({ status: 200, json: {} });
+  expect(messagesOf(api)).toMatchObject([
+    { role: 'system' },
+    { role: 'user' },
+    { role: 'assistant', content: expect.any(String) },
+  ]);
+});
+
+it('span first: it waits for its events, which may come in several requests', async () => {
+  const api = await startApi();
+  const gateway = await startTestGateway(api.url, { logWaitMillis: 30_000, answerMillis: 30_000 });
+  const spans = postSpans(gateway, CHAT.spans);
+  await until(() => gateway.levels.joins.waiting === 1);
+  const logs = CHAT.logs.map((log) => postLogs(gateway, [log]));
+  expect((await Promise.all([spans, ...logs])).map(({ status }) => status)).toEqual(
+    Array(1 + logs.length).fill(200),
+  );
+  expect(messagesOf(api)).toMatchObject([
+    { role: 'system' },
+    { role: 'user' },
+    { role: 'assistant', content: expect.any(String) },
+  ]);
+  expect(gateway.levels.joins).toMatchObject({ waiting: 0, awaited: 0, late: 0 });
+});
+
+it('a span whose events do not come is recorded after the time, without them; what comes then is counted', async () => {
+  const api = await startApi();
+  const gateway = await startTestGateway(api.url, { logWaitMillis: 100 });
+  expect((await postSpans(gateway, CHAT.spans)).status).toBe(200);
+  expect(messagesOf(api)).toEqual([{ role: 'assistant', content: null }]);
+  expect((await postLogs(gateway, CHAT.logs)).status).toBe(200);
+  expect(gateway.levels.joins.late).toBe(CHAT.logs.length);
+});
+
+it('a scope whose events never come is not waited for for ever', async () => {
+  const gateway = await startTestGateway((await startApi()).url, { logWaitMillis: 100 });
+  const [span] = CHAT.spans as [CapturedSpan];
+  for (let i = 1; i <= 3; i++) await postSpans(gateway, [{ ...span, spanId: `000000000000000${i}` }]);
+  const start = performance.now();
+  for (let i = 1; i <= 9; i++) await postSpans(gateway, [{ ...span, spanId: `00000000000000a${i}` }]);
+  expect(performance.now() - start).toBeLessThan(9 * 100);
+});
+
+it('events whose span does not come are acknowledged after the time, and still joined when it comes', async () => {
+  const api = await startApi();
+  const gateway = await startTestGateway(api.url, { logWaitMillis: 100 });
+  expect((await postLogs(gateway, CHAT.logs)).status).toBe(200);
+  expect((await postSpans(gateway, CHAT.spans)).status).toBe(200);
+  expect(messagesOf(api)).toHaveLength(3);
+});
+
+it('events are not acknowledged while their record is not safe', async () => {
+  let isDown = true;
+  const api = await startApi(() => (isDown ? new Promise(() => {}) : undefined));
+  const gateway = await startTestGateway(api.url, {
+    answerMillis: 200,
+    options: { timeoutMillis: 300 },
+  });
+  const logs = postLogs(gateway, CHAT.logs);
+  await until(() => gateway.levels.joins.awaited === 1);
+  expect((await postSpans(gateway, CHAT.spans)).status).toBe(503);
+  expect((await logs).status).toBe(503);
+  isDown = false;
+  for (const send of [() => postSpans(gateway, CHAT.spans), () => postLogs(gateway, CHAT.logs)]) {
+    let status = 0;
+    for (let i = 0; i < 100 && status !== 200; i++) ({ status } = await send());
+    expect(status).toBe(200);
+  }
+  expect(messagesOf(api)).toHaveLength(3);
+});
+
+it('other log records are none of ours', async () => {
+  const gateway = await startTestGateway((await startApi()).url);
+  const [log] = CHAT.logs;
+  const others = [
+    { ...log, eventName: 'app.started' },
+    { ...log, traceId: '', spanId: '' },
+  ] as Scenario['logs'];
+  expect((await postLogs(gateway, others)).status).toBe(200);
+  expect(gateway.levels.joins.awaited).toBe(0);
+});
+
+it('at the end nobody waits: both are given back', async () => {
+  const gateway = await startTestGateway((await startApi()).url, {
+    logWaitMillis: 30_000,
+    answerMillis: 30_000,
+  });
+  const spans = postSpans(gateway, CHAT.spans);
+  const logs = postLogs(
+    gateway,
+    CHAT.logs.map((log) => ({ ...log, spanId: 'feedfeedfeedfeed' })),
+  );
+  await until(() => gateway.levels.joins.waiting === 1 && gateway.levels.joins.awaited === 1);
+  await gateway.close();
+  expect((await spans).status).toBe(503);
+  expect((await logs).status).toBe(503);
+});
