@@ -2,7 +2,7 @@
  * What the demo and the examples share, and a real application does not need: somewhere to send records to, and a look at what
  * has arrived there.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,9 +42,9 @@ export async function openTarget() {
     };
   }
   const dir = await mkdtemp(join(tmpdir(), 'freeplay-otel-'));
-  const key = randomBytes(16).toString('hex');
-  const server = await startLocalServer({ port: 0, dir, key });
-  process.env.FREEPLAY_API_KEY = key;
+  // On this machine alone, and without a key of its own, so that the page asks for none.
+  const server = await startLocalServer({ port: 0, dir });
+  process.env.FREEPLAY_API_KEY = 'any';
   process.env.FREEPLAY_PROJECT_ID = randomUUID();
   process.env.FREEPLAY_API_BASE = `${server.url}/api`;
   return {

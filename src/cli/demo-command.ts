@@ -9,9 +9,9 @@ import { openInBrowser } from './open-browser.ts';
 const HELP = `freeplay-otel demo: an agent's session on a local server, to look at
 
 Starts the server of "freeplay-otel local" in memory and plays a recorded run into it: an agent with tools, parallel
-calls, a stream, reasoning, cached tokens, a picture, a call that failed and was tried again. The run is of real
-libraries (openai, Vercel AI SDK, LangChain) under their real instrumentation, against a stand-in for the models; ids and
-times are new, and everything from the spans on is the library at work. Needs no network and no account.
+calls, a stream, reasoning, cached tokens, a picture, a call that failed and was tried again. The run was recorded with
+real libraries (openai, Vercel AI SDK, LangChain) under their real instrumentation, against a stand-in for the models;
+ids and times are new, and everything from the spans on is the library at work. Needs no network and no account.
 
 Usage: freeplay-otel demo [OPTIONS]
 
@@ -73,12 +73,8 @@ function forgetSettings({ env }: CommandIo): void {
 
 /** Where people look for it, if nothing else is there. */
 async function startServer({ open, port }: DemoArguments): Promise<LocalServer> {
-  const [{ DEFAULT_PORT, startLocalServer }, { explainRecord }] = await Promise.all([
-    import('../local/server.ts'),
-    import('../local/explain-record.ts'),
-  ]);
-  const start = (chosen: number): Promise<LocalServer> =>
-    startLocalServer({ port: chosen, explain: explainRecord });
+  const { DEFAULT_PORT, startLocalServer } = await import('../local/server.ts');
+  const start = (chosen: number): Promise<LocalServer> => startLocalServer({ port: chosen });
   if (port !== undefined || !open) return start(port ?? 0);
   return start(DEFAULT_PORT).catch(() => start(0));
 }
