@@ -1,5 +1,6 @@
 /** Tool calls that completions asked for, and the completion that a tool execution belongs under. */
 import type { Reading } from '../completion/completion.ts';
+import { detached } from '../json/detached.ts';
 import { before } from '../span/span-data.ts';
 import { parentOf } from './parents.ts';
 import type { Running } from './running.ts';
@@ -38,7 +39,7 @@ const MAX_ASKED = 16;
 function addAsked(trace: Trace, key: string, asked: AskedCall): void {
   if (trace.asked.size >= trace.limit) trace.asked.delete(trace.asked.keys().next().value as string);
   const list = trace.asked.get(key);
-  if (!list) trace.asked.set(key, [asked]);
+  if (!list) trace.asked.set(detached(key), [asked]);
   else if (list.length < MAX_ASKED) list.push(asked);
   else list.splice(0, 1, asked);
 }

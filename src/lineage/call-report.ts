@@ -3,6 +3,7 @@
  * (design.md section 2).
  */
 import type { Message, Reading } from '../completion/completion.ts';
+import { detached } from '../json/detached.ts';
 import { asText } from '../json/json-text.ts';
 import { keepOptimised } from '../keep-optimised.ts';
 import type { HrTime } from '../span/span-data.ts';
@@ -120,7 +121,7 @@ function wordsOf(reading: Reading): Words {
   return {
     question: last ? textOf(last) : '',
     replyText: reply ? textOf(reply) : '',
-    replyCalls: calls.map((call) => call.name),
+    replyCalls: calls.map((call) => detached(call.name)),
     replyArguments: calls
       .map((call) => squeeze(typeof call.arguments === 'string' ? call.arguments : call.arguments.json))
       .join('\n'),
@@ -142,7 +143,7 @@ function textOf(message: Message): string {
 /** Texts compare without white space: emitters join parts differently. */
 function squeeze(text: string): string {
   const bare = text.replace(/\s+/g, '');
-  return bare.length > MAX_COMPARED ? `${bare.slice(0, MAX_COMPARED)}#${bare.length}` : bare;
+  return detached(bare.length > MAX_COMPARED ? `${bare.slice(0, MAX_COMPARED)}#${bare.length}` : bare);
 }
 
 export function nanosBetween(a: HrTime, b: HrTime): number {

@@ -56,7 +56,7 @@ export interface Lineage {
 /** Recent calls of a trace that a late second report is compared with. */
 const MAX_REPORTS = 64;
 /** Of all traces, the calls whose messages may be held for that. */
-const MAX_WHOLE_REPORTS = 256;
+const MAX_WHOLE_REPORTS = 32;
 
 export function createLineage(options: LineageOptions = {}): Lineage {
   const wants = options.wants ?? (() => true);

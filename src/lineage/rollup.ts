@@ -1,5 +1,6 @@
 /** What the records below a span add up to: carried upwards as spans are resolved, so that no one looks down again. */
 import type { Message, Reading } from '../completion/completion.ts';
+import { detached } from '../json/detached.ts';
 import { asText, isEmptyText } from '../json/json-text.ts';
 import { keepOptimised } from '../keep-optimised.ts';
 import { before, type HrTime } from '../span/span-data.ts';
@@ -12,7 +13,7 @@ const MAX_TEXT = 32_768;
 export class Said {
   readonly at: HrTime;
   #message: Message | undefined;
-  #text: string | undefined;
+  #text = '';
 
   constructor(at: HrTime, message: Message) {
     this.at = at;
@@ -21,12 +22,12 @@ export class Said {
 
   get text(): string {
     this.letGo();
-    return this.#text ?? '';
+    return this.#text;
   }
 
   /** The text alone is kept: the message holds on to all that it was cut from. */
   letGo(): void {
-    if (this.#message) this.#text = plainText(this.#message) ?? callsText(this.#message);
+    if (this.#message) this.#text = detached(plainText(this.#message) ?? callsText(this.#message) ?? '');
     this.#message = undefined;
   }
 }

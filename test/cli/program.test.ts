@@ -91,7 +91,8 @@ it.each([
   [['demo']],
   [['replay', '.', '--dry-run']],
 ])('nobody reads %j: no word of it', async (args) => {
-  const child = spawn(process.execPath, [cli.main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const env = { ...process.env, FREEPLAY_API_KEY: '' };
+  const child = spawn(process.execPath, [cli.main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.destroy();
   let err = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
