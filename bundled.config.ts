@@ -1,10 +1,18 @@
 /** How packages that the programs bring along are laid out in the build. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { UserConfig } from 'tsdown';
 
 /** Anything below a folder called `node_modules` is left out by `npm pack`. */
 const FOLDER = 'bundled';
+
+/** CommonJS packages would get its CommonJS form, which trips over the names that the bundler gives. */
+export const BUNDLED_ALIAS: Record<string, string> = {
+  '@opentelemetry/semantic-conventions': fileURLToPath(
+    new URL('node_modules/@opentelemetry/semantic-conventions/dist/index.mjs', import.meta.url),
+  ),
+};
 
 type OutputOptions = Extract<UserConfig['outputOptions'], (...args: never) => unknown>;
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig, type UserConfig } from 'tsdown';
-import { licencesOfBundled, nameBundled } from './bundled.config.ts';
+import { BUNDLED_ALIAS, licencesOfBundled, nameBundled } from './bundled.config.ts';
 
 const shared = {
   platform: 'node',
@@ -33,6 +33,7 @@ const config: UserConfig[] = [
     dts: false,
     clean: false,
     fixedExtension: true,
+    alias: BUNDLED_ALIAS,
     outputOptions: nameBundled,
     plugins: [licencesOfBundled()],
   },

@@ -87,7 +87,7 @@ function limitFlags(): readonly LimitFlag[] {
 
 function limitsHelp(): string {
   return limitFlags()
-    .map(([flag, name, what]) => `  --${`${flag} N`.padEnd(23)}${what} (default ${DEFAULT_LIMITS[name]})`)
+    .map(([flag, name, what]) => `  --${`${flag} N`.padEnd(22)} ${what} (default ${DEFAULT_LIMITS[name]})`)
     .join('\n');
 }
 

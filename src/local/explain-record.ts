@@ -15,10 +15,14 @@ const MAX_CONVERTED_LENGTH = 20_000_000;
 /** By converting the spans again and again, with one attribute less each time. */
 export const explainRecord: ExplainRecord = async ({ kind, id, project }, spans) => {
   // Loaded only now: it is all of the conversion, and most servers never need it.
-  const { explainSpans } = await import('../explain/explain.ts');
+  const [{ explainSpans }, { readCapturedSpan }] = await Promise.all([
+    import('../explain/explain.ts'),
+    import('../explain/captured.ts'),
+  ]);
   const length = JSON.stringify(spans).length;
   try {
-    const explained = explainSpans(spans as unknown as readonly SpanData[], {
+    const read = spans.map(readCapturedSpan).filter((span): span is SpanData => span !== undefined);
+    const explained = explainSpans(read, {
       projectId: project,
       maxWork: Math.min(MAX_WORK, Math.ceil(MAX_CONVERTED_LENGTH / length)),
     });

@@ -1,12 +1,14 @@
 /**
- * `freeplay-otel local --dir` without the package `libsql`: with the SQLite of Node where it has one, records survive a restart; where
- * it has none, they are in memory, and the server says what to do.
+ * `freeplay-otel local --dir`: with the SQLite of Node, or the package `libsql` where that is installed, records survive a restart;
+ * where there is none, they are in memory, and the server says what to do.
  *
  *     node local-server.mjs CLI
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { realpathSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -15,7 +17,7 @@ const PATH =
 const [cli = ''] = process.argv.slice(2);
 const hasSqlite = await import('node:sqlite').then(
   () => true,
-  () => false,
+  () => isInstalled('libsql'),
 );
 const dir = await mkdtemp(join(tmpdir(), 'freeplay-otel-local-'));
 try {
@@ -33,6 +35,15 @@ try {
   console.log(hasSqlite ? 'in the folder' : 'in memory');
 } finally {
   await rm(dir, { recursive: true });
+}
+
+/** As the command finds it. @param {string} name */
+function isInstalled(name) {
+  try {
+    return createRequire(realpathSync(cli)).resolve(name) !== '';
+  } catch {
+    return false;
+  }
 }
 
 /** @returns {Promise<{ url: string, stop: () => Promise<string> }>} What it wrote to standard error, once it has stopped. */

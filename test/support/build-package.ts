@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { build } from 'tsdown';
-import { licencesOfBundled, nameBundled } from '../../bundled.config.ts';
+import { BUNDLED_ALIAS, licencesOfBundled, nameBundled } from '../../bundled.config.ts';
 
 export const ROOT: string = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -18,6 +18,7 @@ export async function buildPackage(entry: readonly string[], outDir: string): Pr
     unbundle: true,
     fixedExtension: true,
     dts: false,
+    alias: BUNDLED_ALIAS,
     outputOptions: nameBundled,
     plugins: [licencesOfBundled()],
     logLevel: 'silent',
