@@ -469,7 +469,7 @@ describe('the page', () => {
     expect([response.status, response.headers.get('retry-after')]).toEqual([429, '7']);
     await page.getByRole('button', { name: 'Change', exact: true }).click();
     await page.getByRole('button', { name: 'Stop failing' }).click();
-    await page.getByText('The server pretends to fail').waitFor({ state: 'detached' });
+    await page.getByText('The server pretends to fail:').waitFor({ state: 'detached' });
   });
 
   it('deletes everything after asking', async () => {
