@@ -39,3 +39,9 @@ export class UsageError extends Error {
     this.name = 'UsageError';
   }
 }
+
+/** Resolves when the user wants the program to stop. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

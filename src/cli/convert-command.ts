@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
-import { parseArgs } from 'node:util';
 import type { Lineage } from '../lineage/lineage.ts';
 import { plainText } from '../local/terminal-text.ts';
 import type { FreeplayRecord } from '../record/record.ts';
+import { parseOptions } from './arguments.ts';
 import { type Command, type CommandIo, EXIT_FAILED, EXIT_OK, EXIT_PARTLY, UsageError } from './command.ts';
 import type { HeldTrace } from './convert/traces.ts';
 import { createProgress } from './progress.ts';
@@ -41,6 +41,15 @@ exporter would. NO_COLOR turns colours off, FORCE_COLOR=1 on in a pipe.
 
 Exit codes: 0 everything was read, 1 the file cannot be read or nothing in it was recognised, 2 wrong arguments,
 3 some of it could not be read`;
+
+const OPTIONS = {
+  explain: { type: 'boolean' },
+  full: { type: 'boolean' },
+  records: { type: 'string' },
+  project: { type: 'string' },
+  'no-content': { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const;
 
 export const convertCommand: Command = {
   summary: 'turns spans of a file into records, and explains them',
@@ -255,7 +264,7 @@ function codeOf(error: unknown): string | undefined {
 const WHICH: readonly string[] = ['all', 'genai', 'completions'] satisfies readonly Which[];
 
 function readArguments(args: readonly string[], { env }: CommandIo): ConvertArguments {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseOptions({ args: [...args], options: OPTIONS, allowPositionals: true });
   const [file, extra] = positionals;
   if (file === undefined || file === '') throw new UsageError('no FILE given (- is standard input)');
   if (extra !== undefined) throw new UsageError(`one FILE, not also ${JSON.stringify(extra)}`);
@@ -276,36 +285,4 @@ function readArguments(args: readonly string[], { env }: CommandIo): ConvertArgu
     projectId: project ?? env.FREEPLAY_PROJECT_ID,
     captureContent: values['no-content'] !== true,
   };
-}
-
-function parse(args: readonly string[]): {
-  readonly values: {
-    readonly explain?: boolean;
-    readonly full?: boolean;
-    readonly records?: string;
-    readonly project?: string;
-    readonly 'no-content'?: boolean;
-    readonly json?: boolean;
-  };
-  readonly positionals: readonly string[];
-} {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        explain: { type: 'boolean' },
-        full: { type: 'boolean' },
-        records: { type: 'string' },
-        project: { type: 'string' },
-        'no-content': { type: 'boolean' },
-        json: { type: 'boolean' },
-      },
-      strict: true,
-      allowPositionals: true,
-    });
-  } catch (error) {
-    // Node adds advice in further sentences; the first one names the argument.
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.split(/\n|\. (?=[A-Z])/)[0] ?? message);
-  }
 }

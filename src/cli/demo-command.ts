@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { parseArgs } from 'node:util';
 import type { LocalServer } from '../local/server.ts';
 import { plainText } from '../local/terminal-text.ts';
 import type { FreeplayRecord } from '../record/record.ts';
-import { type Command, type CommandIo, EXIT_FAILED, EXIT_OK, UsageError } from './command.ts';
+import { parseOptions, readPort } from './arguments.ts';
+import { aborted, type Command, type CommandIo, EXIT_FAILED, EXIT_OK } from './command.ts';
 import { openInBrowser } from './open-browser.ts';
 
 const HELP = `freeplay-otel demo: an agent's session on a local server, to look at
@@ -29,6 +29,8 @@ Examples:
 Stops on Ctrl-C (SIGINT) and SIGTERM. NO_COLOR turns colours off.
 
 Exit codes: 0 done or stopped by the user, 1 could not start (port in use) or records are missing, 2 wrong arguments`;
+
+const OPTIONS = { open: { type: 'boolean' }, port: { type: 'string' }, json: { type: 'boolean' } } as const;
 
 export const demoCommand: Command = {
   summary: "an agent's session on a local server, to look at",
@@ -135,37 +137,6 @@ async function play(server: LocalServer, { open, json }: DemoArguments, io: Comm
 }
 
 function readArguments(args: readonly string[]): DemoArguments {
-  const { open = false, json = false, port } = parse(args);
+  const { open = false, json = false, port } = parseOptions({ args: [...args], options: OPTIONS }).values;
   return { open, json, port: port === undefined ? undefined : readPort(port) };
-}
-
-function readPort(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(port <= 65_535))
-    throw new UsageError(`--port ${JSON.stringify(text.slice(0, 40))} is not a port: 0 to 65535`);
-  return port;
-}
-
-function parse(args: readonly string[]): {
-  readonly open?: boolean;
-  readonly port?: string;
-  readonly json?: boolean;
-} {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: { open: { type: 'boolean' }, port: { type: 'string' }, json: { type: 'boolean' } },
-      strict: true,
-      allowPositionals: false,
-    }).values;
-  } catch (error) {
-    // Node adds advice in further sentences; the first one names the argument.
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.split(/\n|\. (?=[A-Z])/)[0] ?? message);
-  }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { createPaint, fitText, type Paint, padText, plainText, textWidth } from '../local/terminal-text.ts';
 import { VERSION } from '../version.ts';
+import { parseOptions } from './arguments.ts';
 import { type Command, type CommandIo, EXIT_FAILED, EXIT_OK, UsageError } from './command.ts';
 import { type Finding, SECTIONS } from './doctor/finding.ts';
 
@@ -32,6 +32,15 @@ Examples:
   freeplay-otel doctor --json | jq '.checks[] | select(.status != "ok")'
 
 Exit codes: 0 nothing is broken (there may be warnings), 1 something is, 2 wrong arguments`;
+
+const OPTIONS = {
+  dir: { type: 'string' },
+  env: { type: 'string' },
+  load: { type: 'string' },
+  offline: { type: 'boolean' },
+  json: { type: 'boolean' },
+  inside: { type: 'string' },
+} as const;
 
 export const doctorCommand: Command = {
   summary: "finds what keeps an app's calls from being recorded",
@@ -200,7 +209,7 @@ function wrapText(text: string, width: number): readonly string[] {
 }
 
 function readArguments(args: readonly string[]): DoctorArguments {
-  const values = parse(args);
+  const { values } = parseOptions({ args: [...args], options: OPTIONS });
   for (const name of ['dir', 'load', 'env'] as const)
     if (values[name]?.trim() === '') throw new UsageError(`--${name} must not be empty`);
   const dir = resolve(values.dir ?? '.');
@@ -228,33 +237,4 @@ function loadVariables(file: string): void {
 
 function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
-function parse(args: readonly string[]): {
-  readonly dir?: string;
-  readonly env?: string;
-  readonly load?: string;
-  readonly offline?: boolean;
-  readonly json?: boolean;
-  readonly inside?: string;
-} {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        dir: { type: 'string' },
-        env: { type: 'string' },
-        load: { type: 'string' },
-        offline: { type: 'boolean' },
-        json: { type: 'boolean' },
-        inside: { type: 'string' },
-      },
-      strict: true,
-      allowPositionals: false,
-    }).values;
-  } catch (error) {
-    // Node adds advice in further sentences; the first one names the argument.
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.split(/\n|\. (?=[A-Z])/)[0] ?? message);
-  }
 }

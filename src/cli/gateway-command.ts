@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import type { FreeplayOptions } from '../config.ts';
 import type { Ledger } from '../exporter/ledger.ts';
 import type { Gateway, GatewayOptions, RouteOptions } from '../gateway/gateway.ts';
 import { DEFAULT_LIMITS, type GatewayLimits } from '../gateway/limits.ts';
 import { plainText } from '../local/terminal-text.ts';
-import { type Command, type CommandIo, EXIT_FAILED, EXIT_OK, UsageError } from './command.ts';
+import { parseOptions, readPort } from './arguments.ts';
+import { aborted, type Command, type CommandIo, EXIT_FAILED, EXIT_OK, UsageError } from './command.ts';
 
 const HELP = `freeplay-otel gateway: OTLP in, completion records out
 
@@ -170,7 +170,7 @@ async function readArguments(args: readonly string[]): Promise<GatewayArguments>
     limitFlags().map(([flag, name]) => [name, number(flag) ?? DEFAULT_LIMITS[name]]),
   ) as unknown as GatewayLimits;
   return {
-    port: readPort(text('port')),
+    port: readPort(text('port') ?? '4318'),
     host: text('host') ?? '127.0.0.1',
     token: await readToken(text('token-file')),
     limits: { ...DEFAULT_LIMITS, ...limits },
@@ -186,31 +186,15 @@ async function readArguments(args: readonly string[]): Promise<GatewayArguments>
 
 function parse(args: readonly string[]): { readonly [name: string]: string | boolean | undefined } {
   const strings = [...TEXTS, ...NUMBERS, ...limitFlags().map(([flag]) => flag)];
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        ...Object.fromEntries(strings.map((name) => [name, { type: 'string' as const }])),
-        quiet: { type: 'boolean' },
-        json: { type: 'boolean' },
-      },
-      strict: true,
-      allowPositionals: false,
-    });
-    return values as { readonly [name: string]: string | boolean | undefined };
-  } catch (error) {
-    // Node adds advice in further sentences; the first one names the argument.
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.split(/\n|\. (?=[A-Z])/)[0] ?? message);
-  }
-}
-
-function readPort(text: string | undefined): number {
-  if (text === undefined) return 4318;
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(port <= 65_535))
-    throw new UsageError(`--port ${JSON.stringify(text.slice(0, 40))} is not a port: 0 to 65535`);
-  return port;
+  const { values } = parseOptions({
+    args: [...args],
+    options: {
+      ...Object.fromEntries(strings.map((name) => [name, { type: 'string' as const }])),
+      quiet: { type: 'boolean' },
+      json: { type: 'boolean' },
+    },
+  });
+  return values as { readonly [name: string]: string | boolean | undefined };
 }
 
 async function readToken(file: string | undefined): Promise<string | undefined> {
@@ -360,9 +344,4 @@ function warningsTo(io: CommandIo): Parameters<typeof diag.setLogger>[0] {
   const say = (...words: unknown[]): void =>
     io.err(`freeplay-otel gateway: ${plainText(words.slice(1).map(String).join(' '))}`);
   return { error: say, warn: say, info: () => {}, debug: () => {}, verbose: () => {} };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

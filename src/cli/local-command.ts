@@ -1,10 +1,11 @@
-import { parseArgs } from 'node:util';
 import type { DescribeOptions } from '../local/describe.ts';
 import type { RefusedRequest } from '../local/handle-request.ts';
 import type { LocalServer } from '../local/server.ts';
 import type { StoredRecord } from '../local/store.ts';
 import type { FaultSettings } from '../local/view-types.ts';
-import { type Command, type CommandIo, EXIT_FAILED, EXIT_OK, UsageError } from './command.ts';
+import { isLoopback } from '../loopback.ts';
+import { parseOptions, readPort } from './arguments.ts';
+import { aborted, type Command, type CommandIo, EXIT_FAILED, EXIT_OK, UsageError } from './command.ts';
 import { openInBrowser } from './open-browser.ts';
 
 /** A v4 UUID that says by itself that no real project is meant; the local server takes every v4 UUID. */
@@ -130,7 +131,7 @@ const OPTIONS = {
 } as const;
 
 function readArguments(args: readonly string[]): LocalArguments {
-  const values = parseOptions(args);
+  const { values } = parseOptions({ args: [...args], options: OPTIONS });
   for (const name of ['host', 'dir', 'key'] as const) {
     if (values[name] !== undefined && values[name].trim() === '')
       throw new UsageError(`--${name} must not be empty`);
@@ -138,7 +139,7 @@ function readArguments(args: readonly string[]): LocalArguments {
   const { host = '127.0.0.1', dir, key, keep, open, quiet, json } = values;
   const retryAfter = values['retry-after'];
   return {
-    port: readPort(values.port),
+    port: readPort(values.port ?? '4830'),
     host,
     dir,
     key,
@@ -157,18 +158,6 @@ function readArguments(args: readonly string[]): LocalArguments {
   };
 }
 
-function parseOptions(
-  args: readonly string[],
-): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'] {
-  try {
-    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    // Node adds advice in further sentences; the first one names the argument.
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.split(/\n|\. (?=[A-Z])/)[0] ?? message);
-  }
-}
-
 function readNumber(name: string, text: string, least: number, most: number, form = /^\d{1,8}$/): number {
   const value = form.test(text) ? Number(text) : Number.NaN;
   if (!(value >= least && value <= most))
@@ -176,14 +165,6 @@ function readNumber(name: string, text: string, least: number, most: number, for
       `--${name} ${JSON.stringify(text.slice(0, 40))} is not a number from ${least} to ${most}`,
     );
   return value;
-}
-
-function readPort(text: string | undefined): number {
-  if (text === undefined) return 4830;
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(port <= 65_535))
-    throw new UsageError(`--port ${JSON.stringify(text.slice(0, 40))} is not a port: 0 to 65535`);
-  return port;
 }
 
 function announce({ url, store, notice, degraded }: LocalServer, given: LocalArguments, io: CommandIo): void {
@@ -195,7 +176,7 @@ function announce({ url, store, notice, degraded }: LocalServer, given: LocalArg
       : listening,
   );
   if (degraded) io.err(`freeplay-otel local: ${notice}`);
-  if (!isLoopbackUrl(url)) {
+  if (!isLoopback(new URL(url).hostname)) {
     const open = given.key === undefined ? ' and any key is let in (--key)' : '';
     io.err(`freeplay-otel local: reachable from the network${open}`);
   }
@@ -220,10 +201,6 @@ function shortPath(path: string): string {
     .replace(/([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi, '$1');
 }
 
-function isLoopbackUrl(url: string): boolean {
-  return /^http:\/\/(localhost|127(\.\d+){3}|\[::1\]):\d+$/.test(url);
-}
-
 /** At most once a minute, with the total. */
 function createDropWarning({ dir, keep }: LocalArguments, io: CommandIo): (total: number) => void {
   const more =
@@ -237,9 +214,4 @@ function createDropWarning({ dir, keep }: LocalArguments, io: CommandIo): (total
       `freeplay-otel local: as many records as are to be kept, the oldest are let go (${total} so far); ${more}`,
     );
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { Config } from '../config.ts';
 import { plainText } from '../local/terminal-text.ts';
 import type { Inventory } from '../spool/inventory.ts';
+import { parseOptions } from './arguments.ts';
 import { type Command, type CommandIo, EXIT_FAILED, EXIT_OK, UsageError } from './command.ts';
 import { createProgress } from './progress.ts';
 import type { ReplayReport } from './replay-spool.ts';
@@ -37,6 +37,15 @@ Ctrl-C (SIGINT) and SIGTERM stop it; what was not sent stays. Gives up when noth
 
 Exit codes: 0 all is sent, 1 something is left (failing, rejected, held by a running process, unreadable) or the
 folder cannot be read, 2 wrong arguments`;
+
+const OPTIONS = {
+  rejected: { type: 'boolean' },
+  'dry-run': { type: 'boolean' },
+  project: { type: 'string' },
+  url: { type: 'string' },
+  key: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
 
 export const replayCommand: Command = {
   summary: 'sends the records that the library has spooled',
@@ -224,7 +233,7 @@ function codeOf(error: unknown): string | undefined {
 }
 
 async function readArguments(args: readonly string[]): Promise<ReplayArguments> {
-  const { values, positionals } = parse(args);
+  const { values, positionals } = parseOptions({ args: [...args], options: OPTIONS, allowPositionals: true });
   for (const name of ['project', 'url', 'key'] as const)
     if (values[name] !== undefined && values[name].trim() === '')
       throw new UsageError(`--${name} must not be empty`);
@@ -261,37 +270,5 @@ async function readConfig(baseUrl: string | undefined, apiKey: string | undefine
   } catch (error) {
     if (error instanceof FreeplayOptionError) throw new UsageError('--url is not an http or https URL');
     throw error;
-  }
-}
-
-function parse(args: readonly string[]): {
-  readonly values: {
-    readonly rejected?: boolean;
-    readonly 'dry-run'?: boolean;
-    readonly project?: string;
-    readonly url?: string;
-    readonly key?: string;
-    readonly json?: boolean;
-  };
-  readonly positionals: readonly string[];
-} {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        rejected: { type: 'boolean' },
-        'dry-run': { type: 'boolean' },
-        project: { type: 'string' },
-        url: { type: 'string' },
-        key: { type: 'string' },
-        json: { type: 'boolean' },
-      },
-      strict: true,
-      allowPositionals: true,
-    });
-  } catch (error) {
-    // Node adds advice in further sentences; the first one names the argument.
-    const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.split(/\n|\. (?=[A-Z])/)[0] ?? message);
   }
 }

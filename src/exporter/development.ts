@@ -5,6 +5,7 @@ import { createTransport, type Dispatcher } from '../delivery/transport.ts';
 import { toJsonString } from '../json/json-text.ts';
 import type { RecordPlan } from '../lineage/plan.ts';
 import type { Log } from '../log.ts';
+import { isLoopback } from '../loopback.ts';
 import type { Receipt } from '../record/record.ts';
 import { VERSION } from '../version.ts';
 
@@ -127,8 +128,4 @@ export function createReceiptSender(config: Config, log: Log): ReceiptSender | u
       await transport.close();
     },
   };
-}
-
-function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/i.test(host);
 }

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { isLoopback } from '../loopback.ts';
 
 /** What a request is answered with. */
 export interface Answer {
@@ -142,10 +143,4 @@ export function siteRefusal(request: IncomingMessage): Answer | undefined {
 
 function hostnameOf(url: string): string {
   return URL.canParse(url) ? new URL(url).hostname : '';
-}
-
-/** Of an address or host name: is it this machine only? */
-export function isLoopback(host: string): boolean {
-  const name = host.replace(/^\[|\]$/g, '').toLowerCase();
-  return name === 'localhost' || name === '::1' || /^(::ffff:)?127(\.\d{1,3}){3}$/.test(name);
 }

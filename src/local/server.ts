@@ -1,12 +1,12 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isLoopback } from '../loopback.ts';
 import type { RecordEvent } from './endpoints.ts';
 import { createEventHub } from './event-hub.ts';
 import { type ExplainRecord, explainRecord } from './explain-record.ts';
 import { createFaults, NO_FAULTS } from './faults.ts';
 import { handleRequest, type RefusedRequest, type Serving } from './handle-request.ts';
 import { openStore, type StoreOptions } from './open-store.ts';
-import { isLoopback } from './request.ts';
 import { inspectorFolder } from './static-files.ts';
 import { LocalServerError, type RecordStore, type StoredRecord } from './store.ts';
 import type { FaultSettings } from './view-types.ts';
