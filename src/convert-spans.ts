@@ -33,6 +33,8 @@ export function convertSpans(spans: readonly SdkSpan[], options: ConvertOptions 
   });
   const lineage = createLineage({
     wants: wantedRecords(config.records),
+    // This batch is all there is: nothing has to be remembered for later ones.
+    isOpen: () => false,
     maxTraces: Number.POSITIVE_INFINITY,
     maxSpansPerTrace: Number.POSITIVE_INFINITY,
   });

@@ -19,14 +19,21 @@ export interface OriginGatePolicy {
   readonly report: Report;
 }
 
-/** One lost connection is everyday (a kept-alive one that the server closed just then); it closes, but is not told. */
-const FAILURES_TOLD = 2;
+/**
+ * The first pause is drawn from 0 to this: one lost connection (a kept-alive one that the server closed just then) is everyday, and
+ * must not hold everybody for long. From the first probe that fails the usual backoff begins.
+ */
+const FIRST_PAUSE_MILLIS = 100;
+
+/** So long an instance may restart; that closes the gate, but is not told as an outage. */
+const BLIP_MILLIS = 250;
 
 export function createOriginGate(policy: OriginGatePolicy): Gate {
   let closedUntil: number | undefined;
   let probing = false;
   /** Times in a row that the gate closed, or stayed closed after a probe. */
   let failures = 0;
+  let closedAt = 0;
   let told = false;
   const run = createFailureRun();
 
@@ -39,9 +46,10 @@ export function createOriginGate(policy: OriginGatePolicy): Gate {
     }
     failures += 1;
     const least = result.reason === 'server_error' ? SERVER_ERROR_PAUSE_MILLIS : 0;
-    const retryInMillis = Math.max(asked, least + backoffMillis(failures, policy.random));
+    const retryInMillis = Math.max(asked, least + pauseMillis(failures, policy.random));
+    if (!isProbe) closedAt = policy.now();
     closedUntil = policy.now() + retryInMillis;
-    if (failures < FAILURES_TOLD) return;
+    if (!isProbe || policy.now() - closedAt < BLIP_MILLIS) return;
     told = true;
     const { reason, status } = result;
     policy.report({
@@ -63,7 +71,7 @@ export function createOriginGate(policy: OriginGatePolicy): Gate {
 
   return {
     isClosed: () => closedUntil !== undefined,
-    isOut: () => closedUntil !== undefined && failures >= FAILURES_TOLD,
+    isOut: () => told,
     opensAt: () => (probing ? Number.POSITIVE_INFINITY : (closedUntil ?? 0)),
     pass() {
       probing = closedUntil !== undefined;
@@ -82,6 +90,10 @@ export function createOriginGate(policy: OriginGatePolicy): Gate {
       return result;
     },
   };
+}
+
+function pauseMillis(failures: number, random: () => number): number {
+  return failures === 1 ? random() * FIRST_PAUSE_MILLIS : backoffMillis(failures - 1, random);
 }
 
 /** True for what says that the origin may be at fault. 408 and 425 are about the request. */

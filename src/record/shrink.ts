@@ -13,6 +13,24 @@ export function jsonBytes(value: JsonValue): number {
   return Buffer.byteLength(JSON.stringify(value));
 }
 
+/** `\u001f` is the longest that JSON makes of one UTF-16 unit. */
+const MAX_UNIT_BYTES = 6;
+/** Longer is no number, no literal, and no pair of quotes or brackets with its comma. */
+const MAX_ATOM_BYTES = 32;
+
+/** No less than `jsonBytes`, and much cheaper: nearly every body is so far from the limit that it need not be written to be measured. */
+function mostBytes(value: JsonValue, enough: number): number {
+  if (typeof value === 'string') return value.length * MAX_UNIT_BYTES + MAX_ATOM_BYTES;
+  let bytes = MAX_ATOM_BYTES;
+  if (typeof value !== 'object' || value === null) return bytes;
+  for (const key of Object.keys(value)) {
+    bytes +=
+      key.length * MAX_UNIT_BYTES + mostBytes((value as { [key: string]: JsonValue })[key] ?? null, enough);
+    if (bytes > enough) return bytes;
+  }
+  return bytes;
+}
+
 /** A text in the body that may be cut, and how. */
 interface Leaf {
   readonly path: string;
@@ -43,7 +61,7 @@ const NOTE_BYTES = 320;
  * @param maxBytes of the JSON text in UTF-8; at least 1,024
  */
 export function shrinkBody(body: RecordBody, maxBytes: number): Shrunk {
-  if (jsonBytes(body) <= maxBytes) return { body, cut: [] };
+  if (mostBytes(body, maxBytes) <= maxBytes || jsonBytes(body) <= maxBytes) return { body, cut: [] };
   const copy = structuredClone(body);
   const cut: string[] = [];
   const target = maxBytes - NOTE_BYTES;

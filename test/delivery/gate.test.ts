@@ -136,7 +136,7 @@ describe('the gate of the origin', () => {
     expect(held).toBeLessThan(20);
   });
 
-  it('is told from the second failure in a row, and when it is over', async () => {
+  it('is told when a probe fails after a blip, and when it is over', async () => {
     const { dispatcher } = createFakeDispatcher((_, count) =>
       count <= 3 ? { error: 'ECONNRESET' } : { status: 201 },
     );
@@ -149,17 +149,41 @@ describe('the gate of the origin', () => {
         origin: 'http://api.test',
         reason: 'unreachable',
         failures: 2,
-        retryInMillis: 500,
+        retryInMillis: 250,
       },
       {
         kind: 'origin_closed',
         origin: 'http://api.test',
         reason: 'unreachable',
         failures: 3,
-        retryInMillis: 1_000,
+        retryInMillis: 500,
       },
       { kind: 'origin_opened', origin: 'http://api.test' },
     ]);
+  });
+
+  it('closes for no longer than a tenth of a second for one lost connection', async () => {
+    const { dispatcher, requests } = createFakeDispatcher((_, count) =>
+      count === 1 ? { error: 'ECONNRESET' } : { status: 201 },
+    );
+    const { delivery, events } = startDelivery({ dispatcher, random: () => 0.999, concurrency: 1 });
+    for (const id of ids(20)) offer(delivery, makeItem(id));
+    await vi.advanceTimersByTimeAsync(200);
+    // The first one waits for its own retry; all others have gone.
+    expect(requests.map(({ id }) => id)).toEqual(ids(20));
+    expect(events).toEqual([]);
+  });
+
+  it('tells nobody of an instance that restarts', async () => {
+    const restarted = performance.now() + 200;
+    const { dispatcher } = createFakeDispatcher(() =>
+      performance.now() < restarted ? { error: 'ECONNREFUSED' } : { status: 201 },
+    );
+    const { delivery, events } = startDelivery({ dispatcher, random: () => 0.3 });
+    const [first] = ids(40).map((id) => offer(delivery, makeItem(id)));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await first?.outcome).toEqual({ kind: 'delivered' });
+    expect(events).toEqual([]);
   });
 });
 

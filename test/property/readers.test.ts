@@ -343,6 +343,13 @@ describe('size', () => {
       runs(300),
     );
   });
+
+  it.each(['\u0001', '"', '\ud800', '✓', 'a'])('is cut as soon as it is too large, full of %j', (unit) => {
+    const body: RecordBody = { messages: [{ role: 'user', content: unit.repeat(1_000) }] };
+    const bytes = jsonBytes(body);
+    expect(shrinkBody(body, bytes).cut).toEqual([]);
+    expect(shrinkBody(body, bytes - 1).cut).not.toEqual([]);
+  });
 });
 
 describe('masks', () => {
