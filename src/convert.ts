@@ -33,6 +33,8 @@ export type ConvertConfig = Pick<
 export const NO_PROJECT = 'no-project';
 
 export interface Converter {
+  /** What `read` would give as the operation, mostly without reading what the span says. */
+  operationOf(span: SpanData): Operation | undefined;
   /** One span, read by the one dialect that knows it. */
   read(span: SpanData, logs: readonly LogData[]): ReadSpan;
   /** The record that the lineage planned. */
@@ -68,13 +70,28 @@ export function createConverter(config: ConvertConfig): Converter {
     }
   };
 
+  const isFilteredOut = (span: SpanData): boolean =>
+    config.filter !== undefined && guarded(() => config.filter?.(span)) === false;
+
+  function operationOf(span: SpanData): Operation | undefined {
+    if (isFilteredOut(span)) return undefined;
+    return whileReading(span.attributes, () => {
+      try {
+        const dialect = findDialect(span, dialects);
+        return dialect?.operationOf?.(span) ?? dialect?.read(span, [])?.operation;
+      } catch {
+        failures.dialect++;
+        return undefined;
+      }
+    });
+  }
+
   function read(span: SpanData, logs: readonly LogData[]): ReadSpan {
     return whileReading(span.attributes, () => readOnce(span, logs));
   }
 
   function readOnce(span: SpanData, logs: readonly LogData[]): ReadSpan {
-    const opinion = config.filter && guarded(() => config.filter?.(span));
-    if (opinion === false) {
+    if (isFilteredOut(span)) {
       const surroundings = guarded(() => readSurroundings(span.attributes));
       return { span, dialect: 'plain', reading: undefined, surroundings };
     }
@@ -99,6 +116,7 @@ export function createConverter(config: ConvertConfig): Converter {
   }
 
   return {
+    operationOf,
     read,
     build: (plan) => buildRecord(plan, options),
     plan: (plan) => planOutgoing(plan, options),

@@ -15,8 +15,8 @@ export const anthropicSdk: Dialect = {
   detect: (span) =>
     span.scope.name.startsWith('com.anthropic.sdk.') ||
     span.scope.name.startsWith('com.anthropic.claude-platform'),
+  operationOf,
   read(span, logs) {
-    if (span.scope.name.startsWith('com.anthropic.claude-platform')) return { operation: 'other' };
     const operation = operationOf(span);
     if (operation === 'other') return { operation };
     const base = readGenAiSpan(span, logs, {
@@ -45,6 +45,7 @@ export const anthropicSdk: Dialect = {
 };
 
 function operationOf(span: SpanData): Operation {
+  if (span.scope.name.startsWith('com.anthropic.claude-platform')) return 'other';
   const named = operationByName(span.attributes);
   if (named === 'inference' && /count_tokens|batches|models/.test(span.name)) return 'other';
   if (/tool_use/.test(span.name)) return 'tool';

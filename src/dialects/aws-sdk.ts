@@ -1,5 +1,7 @@
+import type { Operation } from '../completion/completion.ts';
 import { operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { hasPrefix } from '../span/attributes.ts';
+import type { SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -12,13 +14,17 @@ export const awsSdk: Dialect = {
   name: 'aws-sdk',
   detect: (span) =>
     span.scope.name === '@opentelemetry/instrumentation-aws-sdk' && hasPrefix(span.attributes, 'gen_ai.'),
+  operationOf,
   read: (span, logs) =>
     readGenAiSpan(span, logs, {
       dialect: awsSdk.name,
-      operation:
-        operationByName(span.attributes) ??
-        (/embed/i.test(String(span.attributes['gen_ai.request.model'] ?? '')) ? 'embedding' : 'inference'),
+      operation: operationOf(span),
       captureSetting:
         'none: this instrumentation never records content; add an OpenInference or OpenLLMetry Bedrock instrumentation',
     }),
 };
+
+function operationOf({ attributes }: SpanData): Operation {
+  const isEmbedding = /embed/i.test(String(attributes['gen_ai.request.model'] ?? ''));
+  return operationByName(attributes) ?? (isEmbedding ? 'embedding' : 'inference');
+}

@@ -16,6 +16,7 @@ export const claudeCode: Dialect = {
     span.name.startsWith('claude_code.') ||
     (/^(interaction|llm_request|tool)$/.test(getString(span.attributes, 'span.type') ?? '') &&
       (hasAttribute(span.attributes, 'query_source') || hasAttribute(span.attributes, 'request_id'))),
+  operationOf,
   read: readClaudeCode,
 };
 
@@ -25,12 +26,16 @@ const KINDS: ReadonlyMap<string, Operation> = new Map([
   ['tool', 'tool'],
 ]);
 
+function operationOf({ name, attributes }: SpanData): Operation {
+  const kind = name.startsWith('claude_code.')
+    ? name.slice('claude_code.'.length)
+    : getString(attributes, 'span.type');
+  return KINDS.get(kind ?? '') ?? 'other';
+}
+
 function readClaudeCode(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
-  const kind = span.name.startsWith('claude_code.')
-    ? span.name.slice('claude_code.'.length)
-    : getString(attributes, 'span.type');
-  const operation = KINDS.get(kind ?? '') ?? 'other';
+  const operation = operationOf(span);
   if (operation === 'other') return { operation };
   const base = readGenAiSpan(span, logs, {
     dialect: claudeCode.name,

@@ -1,4 +1,4 @@
-import type { Reading } from '../completion/completion.ts';
+import type { Operation, Reading } from '../completion/completion.ts';
 import type { LogData, SpanData } from '../span/span-data.ts';
 
 /**
@@ -11,6 +11,11 @@ export interface Dialect {
   readonly name: string;
   /** The cheapest certain sign that a span is written in this dialect. */
   detect(span: SpanData): boolean;
+  /**
+   * What `read` would give as the operation, without reading what the span says: asked while the app waits, when a span starts. Absent, or
+   * `undefined` where only the content tells: `read` is asked.
+   */
+  operationOf?(span: SpanData): Operation | undefined;
   /**
    * What the span says, or `undefined` if it is bookkeeping that says nothing.
    *

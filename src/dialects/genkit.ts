@@ -6,7 +6,7 @@ import { fullerReply, joinChunks } from '../messages/reply.ts';
 import { readNoted } from '../readers/content.ts';
 import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';
 import { getAttribute, getString, hasAttribute } from '../span/attributes.ts';
-import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
+import type { LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -20,6 +20,7 @@ export const genkit: Dialect = {
     hasAttribute(attributes, 'genkit:type') ||
     hasAttribute(attributes, 'genkit:metadata:subtype') ||
     scope.name === 'genkit-tracer',
+  operationOf,
   read: readGenkit,
 };
 
@@ -37,7 +38,7 @@ const SUBTYPES: ReadonlyMap<string, Operation> = new Map([
   ['reranker', 'rerank'],
 ]);
 
-function operationOf(attributes: Attributes): Operation {
+function operationOf({ attributes }: SpanData): Operation {
   const subtype = getString(attributes, 'genkit:metadata:subtype');
   if (subtype !== undefined) return SUBTYPES.get(subtype.toLowerCase()) ?? 'other';
   return 'other';
@@ -45,7 +46,7 @@ function operationOf(attributes: Attributes): Operation {
 
 function readGenkit(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
-  const operation = operationOf(attributes);
+  const operation = operationOf(span);
   if (operation === 'other') return { operation };
   const notes: Note[] = [];
   const name = getString(attributes, 'genkit:name');

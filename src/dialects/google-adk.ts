@@ -17,6 +17,7 @@ import type { Dialect } from './dialect.ts';
 export const googleAdk: Dialect = {
   name: 'google-adk',
   detect: (span) => span.scope.name === 'gcp.vertex.agent' || hasPrefix(span.attributes, 'gcp.vertex.agent.'),
+  operationOf,
   read: readAdk,
 };
 

@@ -22,6 +22,7 @@ export const langfuse: Dialect = {
   name: 'langfuse',
   detect: (span) =>
     hasAttribute(span.attributes, 'langfuse.observation.type') || span.scope.name === 'langfuse-sdk',
+  operationOf,
   read: readLangfuse,
 };
 
@@ -36,10 +37,13 @@ const TYPES: ReadonlyMap<string, Operation> = new Map([
   ['guardrail', 'guardrail'],
 ]);
 
+function operationOf({ attributes }: SpanData): Operation {
+  return TYPES.get(getString(attributes, 'langfuse.observation.type')?.toLowerCase() ?? 'span') ?? 'other';
+}
+
 function readLangfuse(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
-  const operation =
-    TYPES.get(getString(attributes, 'langfuse.observation.type')?.toLowerCase() ?? 'span') ?? 'other';
+  const operation = operationOf(span);
   if (operation === 'other') return { operation };
   const bag = asObject(jsonValue(getAttribute(attributes, 'langfuse.observation.model.parameters')));
   const content: Content =

@@ -19,6 +19,7 @@ import type { Dialect } from './dialect.ts';
 export const langSmith: Dialect = {
   name: 'langsmith',
   detect: (span) => hasAttribute(span.attributes, 'langsmith.span.kind') || span.scope.name === 'langsmith',
+  operationOf,
   read: readLangSmith,
 };
 
@@ -30,10 +31,13 @@ const KINDS: ReadonlyMap<string, Operation> = new Map([
   ['retriever', 'retrieval'],
 ]);
 
+function operationOf({ attributes }: SpanData): Operation {
+  return KINDS.get(getString(attributes, 'langsmith.span.kind')?.toLowerCase() ?? 'chain') ?? 'other';
+}
+
 function readLangSmith(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
-  const operation =
-    KINDS.get(getString(attributes, 'langsmith.span.kind')?.toLowerCase() ?? 'chain') ?? 'other';
+  const operation = operationOf(span);
   if (operation === 'other') return { operation };
   const content = operation === 'inference' ? readGenAiContent(span, logs) : { notes: [] };
   const response = readResponse(jsonValue(getAttribute(attributes, 'gen_ai.completion')));

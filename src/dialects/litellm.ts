@@ -3,7 +3,7 @@ import type { JsonObject } from '../json/json-text.ts';
 import { readPythonLiteral } from '../json/python-literal.ts';
 import { readRequest, readResponse } from '../messages/exchange.ts';
 import { nonEmpty } from '../readers/content.ts';
-import { operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
+import { conventionalOperation, readGenAiSpan } from '../readers/genai-span.ts';
 import { getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
 import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
@@ -35,7 +35,7 @@ function readSummary(span: SpanData, logs: readonly LogData[]): Reading | undefi
   const { attributes } = span;
   if (!hasPrefix(attributes, 'gen_ai.')) return { operation: 'other' };
   const type = OTHER_TYPES.get(getString(attributes, 'llm.request.type') ?? '');
-  const operation = type ?? operationByName(attributes) ?? operationByContent(span);
+  const operation = type ?? conventionalOperation(span);
   if (operation === 'other') return { operation };
   const base = readGenAiSpan(span, logs, { dialect: liteLlm.name, operation, captureSetting: CAPTURE });
   return {

@@ -17,6 +17,7 @@ import type { Dialect } from './dialect.ts';
 export const livekit: Dialect = {
   name: 'livekit',
   detect: (span) => span.scope.name === 'livekit-agents' || hasPrefix(span.attributes, 'lk.'),
+  operationOf,
   read: readLivekit,
 };
 
@@ -27,9 +28,13 @@ const NAMES: ReadonlyMap<string, Operation> = new Map([
   ['agent_session', 'workflow'],
 ]);
 
+function operationOf({ name }: SpanData): Operation {
+  return NAMES.get(name) ?? 'other';
+}
+
 function readLivekit(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
-  const operation = NAMES.get(span.name) ?? 'other';
+  const operation = operationOf(span);
   if (operation === 'other') return { operation };
   const base = readGenAiSpan(span, logs, {
     dialect: livekit.name,

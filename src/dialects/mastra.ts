@@ -34,6 +34,7 @@ export const mastra: Dialect = {
   detect: (span) =>
     hasAttribute(span.attributes, 'mastra.span.type') ||
     /^@mastra\/otel-(exporter|bridge)$/.test(span.scope.name),
+  operationOf,
   read: readMastra,
 };
 
@@ -93,11 +94,24 @@ function withoutCuts(value: unknown): unknown {
   return Object.fromEntries(whole.map(([key, item]) => [key, withoutCuts(item)]));
 }
 
+function typeOf(attributes: Attributes): string | undefined {
+  return getString(attributes, 'mastra.span.type')?.toLowerCase();
+}
+
+/** Not of a step: whether it is a call depends on what it says. */
+function operationOf({ attributes }: SpanData): Operation | undefined {
+  const type = typeOf(attributes);
+  return type === 'model_step' ? undefined : operationOfType(type, attributes);
+}
+
+function operationOfType(type: string | undefined, attributes: Attributes): Operation {
+  return type === undefined ? (operationByName(attributes) ?? 'other') : (TYPES.get(type) ?? 'other');
+}
+
 function readMastra(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
-  const type = getString(attributes, 'mastra.span.type')?.toLowerCase();
-  const operation =
-    type === undefined ? (operationByName(attributes) ?? 'other') : (TYPES.get(type) ?? 'other');
+  const type = typeOf(attributes);
+  const operation = operationOfType(type, attributes);
   if (operation === 'other') return type === 'model_chunk' ? readChunk(attributes, type) : { operation };
   const raw = readRaw(attributes, type);
   const content = operation === 'tool' ? { notes: [] } : readContent(span, logs, raw);

@@ -1,6 +1,7 @@
-import type { Reading } from '../completion/completion.ts';
+import type { Operation, Reading } from '../completion/completion.ts';
 import { readGenAiSpan } from '../readers/genai-span.ts';
 import { getString, hasAttribute } from '../span/attributes.ts';
+import type { SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -11,9 +12,15 @@ import type { Dialect } from './dialect.ts';
 export const mcp: Dialect = {
   name: 'mcp',
   detect: (span) => hasAttribute(span.attributes, 'mcp.method.name'),
+  operationOf,
   read(span, logs): Reading {
-    if (getString(span.attributes, 'mcp.method.name') !== 'tools/call') return { operation: 'other' };
-    const base = readGenAiSpan(span, logs, { dialect: mcp.name, operation: 'tool', content: { notes: [] } });
+    const operation = operationOf(span);
+    if (operation === 'other') return { operation };
+    const base = readGenAiSpan(span, logs, { dialect: mcp.name, operation, content: { notes: [] } });
     return { ...base, name: base.name ?? span.name.replace(/^tools\/call\s+/, '') };
   },
 };
+
+function operationOf({ attributes }: SpanData): Operation {
+  return getString(attributes, 'mcp.method.name') === 'tools/call' ? 'tool' : 'other';
+}

@@ -1,4 +1,4 @@
-import { operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
+import { conventionalOperation, readGenAiSpan } from '../readers/genai-span.ts';
 import { hasPrefix } from '../span/attributes.ts';
 import type { Dialect } from './dialect.ts';
 
@@ -10,10 +10,11 @@ import type { Dialect } from './dialect.ts';
 export const mistralSdk: Dialect = {
   name: 'mistral-sdk',
   detect: (span) => span.scope.name === 'mistralai_sdk_tracer' && hasPrefix(span.attributes, 'gen_ai.'),
+  operationOf: conventionalOperation,
   read: (span, logs) =>
     readGenAiSpan(span, logs, {
       dialect: mistralSdk.name,
-      operation: operationByName(span.attributes) ?? operationByContent(span),
+      operation: conventionalOperation(span),
       provider: ['mistral'],
       captureSetting: 'none needed: this SDK records content whenever it traces',
     }),

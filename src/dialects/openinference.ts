@@ -26,6 +26,7 @@ export const openInference: Dialect = {
     hasPrefix(attributes, 'llm.input_messages.') ||
     hasPrefix(attributes, 'llm.output_messages.') ||
     (hasAttribute(attributes, 'llm.model_name') && hasAttribute(attributes, 'input.value')),
+  operationOf,
   read: readOpenInference,
 };
 
@@ -40,7 +41,7 @@ const KINDS: ReadonlyMap<string, Operation> = new Map([
   ['GUARDRAIL', 'guardrail'],
 ]);
 
-function operationOf(attributes: Attributes): Operation {
+function operationOf({ attributes }: SpanData): Operation {
   const kind = getString(attributes, 'openinference.span.kind')?.trim().toUpperCase();
   if (kind !== undefined) return KINDS.get(kind) ?? 'other';
   return 'inference';
@@ -48,7 +49,7 @@ function operationOf(attributes: Attributes): Operation {
 
 function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
-  const operation = operationOf(attributes);
+  const operation = operationOf(span);
   if (operation === 'other') return { operation };
   const invocation = asObject(jsonValue(getAttribute(attributes, 'llm.invocation_parameters')));
   const metadata = asObject(jsonValue(getAttribute(attributes, 'metadata')));

@@ -28,6 +28,7 @@ export const openLlmetry: Dialect = {
         hasPrefix(attributes, 'mcp.'))
     );
   },
+  operationOf,
   read: readOpenLlmetry,
 };
 

@@ -1,5 +1,5 @@
 import type { Reading } from '../completion/completion.ts';
-import { operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
+import { conventionalOperation, readGenAiSpan } from '../readers/genai-span.ts';
 import { getString, hasPrefix } from '../span/attributes.ts';
 import type { LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
@@ -14,11 +14,12 @@ export const otelGenAi: Dialect = {
   name: 'otel-genai',
   detect: (span) =>
     hasPrefix(span.attributes, 'gen_ai.') || span.events.some((event) => event.name.startsWith('gen_ai.')),
-  read: (span, logs) => readOtelGenAi(span, logs),
+  operationOf: conventionalOperation,
+  read: readOtelGenAi,
 };
 
 function readOtelGenAi(span: SpanData, logs: readonly LogData[]): Reading | undefined {
-  const operation = operationByName(span.attributes) ?? operationByContent(span);
+  const operation = conventionalOperation(span);
   if (getString(span.attributes, 'gen_ai.operation.name') === 'create_agent') return { operation: 'other' };
   return readGenAiSpan(span, logs, {
     dialect: otelGenAi.name,

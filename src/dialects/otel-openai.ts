@@ -1,4 +1,4 @@
-import { operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
+import { conventionalOperation, readGenAiSpan } from '../readers/genai-span.ts';
 import type { Dialect } from './dialect.ts';
 
 const SCOPES = new Set([
@@ -14,10 +14,11 @@ const SCOPES = new Set([
 export const otelOpenAi: Dialect = {
   name: 'otel-openai',
   detect: (span) => SCOPES.has(span.scope.name),
+  operationOf: conventionalOperation,
   read: (span, logs) =>
     readGenAiSpan(span, logs, {
       dialect: otelOpenAi.name,
-      operation: operationByName(span.attributes) ?? operationByContent(span),
+      operation: conventionalOperation(span),
       captureSetting:
         'new OpenAIInstrumentation({ captureMessageContent: true }), and exporter.logRecordProcessor on the LoggerProvider',
     }),

@@ -22,10 +22,12 @@ export const pydanticAi: Dialect = {
     hasAttribute(attributes, 'model_request_parameters') ||
     hasAttribute(attributes, 'all_messages_events') ||
     hasAttribute(attributes, 'pydantic_ai.all_messages'),
+  operationOf,
   read: readPydanticAi,
 };
 
-function operationOf(span: SpanData): Operation {
+function operationOf(span: SpanData): Operation | undefined {
+  if (getString(span.attributes, 'logfire.span_type') === 'pending_span') return undefined;
   const named = operationByName(span.attributes);
   if (named) return named;
   if (/^(agent run|invoke_agent)/.test(span.name)) return 'agent';
@@ -37,8 +39,8 @@ function operationOf(span: SpanData): Operation {
 
 function readPydanticAi(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
-  if (getString(attributes, 'logfire.span_type') === 'pending_span') return undefined;
   const operation = operationOf(span);
+  if (operation === undefined) return undefined;
   if (operation === 'other') return { operation };
   const base = readGenAiSpan(span, logs, {
     dialect: pydanticAi.name,

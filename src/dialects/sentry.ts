@@ -24,6 +24,7 @@ export const sentry: Dialect = {
       (op?.startsWith('gen_ai.') ?? false) || (origin !== undefined && /^auto\.(ai\.|vercelai)/.test(origin))
     );
   },
+  operationOf,
   read: readSentry,
 };
 
@@ -37,11 +38,14 @@ const OPS: ReadonlyMap<string, Operation> = new Map([
   ['handoff', 'other'],
 ]);
 
+function operationOf({ attributes }: SpanData): Operation {
+  const op = getString(attributes, 'sentry.op')?.replace(/^gen_ai\./, '');
+  return (op === undefined ? undefined : OPS.get(op)) ?? operationByName(attributes) ?? 'inference';
+}
+
 function readSentry(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
-  const op = getString(attributes, 'sentry.op')?.replace(/^gen_ai\./, '');
-  const operation =
-    (op === undefined ? undefined : OPS.get(op)) ?? operationByName(attributes) ?? 'inference';
+  const operation = operationOf(span);
   if (operation === 'other') return { operation };
   const base = readGenAiSpan(span, logs, {
     dialect: sentry.name,

@@ -23,6 +23,7 @@ export const strands: Dialect = {
     getString(attributes, 'gen_ai.system', 'gen_ai.provider.name') === 'strands-agents' ||
     hasAttribute(attributes, 'event_loop.cycle_id') ||
     hasAttribute(attributes, 'agent_loop.cycle_id'),
+  operationOf,
   read: readStrands,
 };
 

@@ -1,8 +1,9 @@
-import type { Reading } from '../completion/completion.ts';
+import type { Operation, Reading } from '../completion/completion.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { schemaValue } from '../messages/tools.ts';
 import { operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { getAttribute, hasAttribute } from '../span/attributes.ts';
+import type { SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -13,8 +14,9 @@ import type { Dialect } from './dialect.ts';
 export const vercelAiOtel: Dialect = {
   name: 'vercel-ai-otel',
   detect: (span) => span.scope.name === 'gen_ai' && hasAttribute(span.attributes, 'gen_ai.operation.name'),
+  operationOf,
   read(span, logs): Reading | undefined {
-    const operation = operationByName(span.attributes) ?? 'other';
+    const operation = operationOf(span);
     if (operation === 'other') return { operation };
     const base = readGenAiSpan(span, logs, {
       dialect: vercelAiOtel.name,
@@ -29,3 +31,7 @@ export const vercelAiOtel: Dialect = {
     };
   },
 };
+
+function operationOf({ attributes }: SpanData): Operation {
+  return operationByName(attributes) ?? 'other';
+}

@@ -22,6 +22,7 @@ import type { Dialect } from './dialect.ts';
 export const vercelAi: Dialect = {
   name: 'vercel-ai',
   detect: (span) => operationId(span.attributes) !== undefined,
+  operationOf,
   read: readVercelAi,
 };
 
@@ -32,7 +33,8 @@ function operationId(attributes: Attributes): string | undefined {
   return typeof name === 'string' && name.startsWith('ai.') ? name.split(' ')[0] : undefined;
 }
 
-function operationOf(id: string): Operation {
+function operationOf({ attributes }: SpanData): Operation {
+  const id = operationId(attributes) ?? '';
   if (/\.(doGenerate|doStream)$/.test(id)) return 'inference';
   if (id === 'ai.toolCall') return 'tool';
   // `ai.embed` wraps `ai.embed.doEmbed`: one call, reported by the inner span.
@@ -45,7 +47,7 @@ function operationOf(id: string): Operation {
 
 function readVercelAi(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
-  const operation = operationOf(operationId(attributes) ?? '');
+  const operation = operationOf(span);
   if (operation === 'other') return { operation };
   const functionId = getString(attributes, 'ai.telemetry.functionId', 'resource.name', 'gen_ai.agent.name');
   const base = readGenAiSpan(span, logs, {

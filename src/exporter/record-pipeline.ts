@@ -1,4 +1,5 @@
 /** Spans → records → delivery, with everything that an exporter and a processor have in common: reading, building, counting, warning. */
+import type { Operation } from '../completion/completion.ts';
 import { type Config, type FreeplayOptions, resolveConfig } from '../config.ts';
 import { createConverter, wantedRecords } from '../convert.ts';
 import { settledWithin } from '../delivery/sleep.ts';
@@ -35,6 +36,10 @@ export interface RecordPipeline {
   readData(data: SpanData, events: readonly LogData[]): ReadSpan | undefined;
   /** True where no dialect can know the span: it can be an ancestor, and nothing more. */
   isForeign(span: SdkSpan): boolean;
+  /** The least there is to know of a span: what kind of thing it does, if it is one that a dialect knows. Cheap, for the app waits. */
+  recognise(
+    span: SdkSpan,
+  ): { readonly span: SpanData; readonly operation: Operation | undefined } | undefined;
   /** A span that still runs, as far as it has come; its log events stay where they are. */
   peek(span: SdkSpan): ReadSpan | undefined;
   /** One record that cannot be built costs no other. */
@@ -145,6 +150,10 @@ export function createRecordPipeline(
       }
     },
     isForeign: (span) => config.dialects.length === 0 && isForeign(signsOf(span)),
+    recognise(span) {
+      const data = fromSdkSpan(span);
+      return data && { span: data, operation: converter.operationOf(data) };
+    },
     peek(span) {
       const data = fromSdkSpan(span);
       return data && converter.read(data, []);

@@ -174,14 +174,12 @@ export class FreeplaySpanProcessor {
   #stamp(span: SdkSpan): void {
     if (!this.#config.stampSpans || stampOf(span.attributes as Attributes) !== undefined) return;
     if (this.#pipeline.isForeign(span)) return;
-    const read = this.#pipeline.peek(span);
-    if (!read?.reading || !(read.span.sampled || this.#config.includeUnsampled)) return;
-    const { operation } = read.reading;
-    const isRoot = read.span.parentSpanId === undefined;
+    const { span: data, operation } = this.#pipeline.recognise(span) ?? {};
+    if (!data || !operation || !(data.sampled || this.#config.includeUnsampled)) return;
+    const isRoot = data.parentSpanId === undefined;
     const role = operation === 'inference' ? 'completion' : isRoot ? 'group' : 'step';
     // A stamp names a record that exists: none where the option `records` leaves this one out.
-    if (this.#wants(role, operation))
-      stampSpan(span, read.span, operation, this.#config.completionUrlTemplate);
+    if (this.#wants(role, operation)) stampSpan(span, data, operation, this.#config.completionUrlTemplate);
   }
 
   /** A handle lists a call as soon as it has ended, long before it is converted. */
@@ -282,7 +280,7 @@ export class FreeplaySpanProcessor {
   }
 
   #isCall(span: SdkSpan): boolean {
-    return this.#pipeline.peek(span)?.reading?.operation === 'inference';
+    return this.#pipeline.recognise(span)?.operation === 'inference';
   }
 
   /** What a span says of a model call, if it is one. */

@@ -70,6 +70,11 @@ export function operationByName(attributes: Attributes): Operation | undefined {
   return name === undefined ? undefined : (OPERATIONS.get(name) ?? 'other');
 }
 
+/** What a span of the conventions says that it does, or else what it is about. */
+export function conventionalOperation(span: SpanData): Operation {
+  return operationByName(span.attributes) ?? operationByContent(span);
+}
+
 /** Without an operation name: what the span is about tells (dialects.md 2.2, tie-breakers). */
 export function operationByContent(span: SpanData): Operation {
   const { attributes } = span;

@@ -272,6 +272,22 @@ describe('stamps', () => {
     }
   });
 
+  it('cost the app no reading of what the span says', async () => {
+    const read = vi.fn(() => ({ operation: 'inference' as const }));
+    const acme = {
+      name: 'acme',
+      detect: ({ scope }: { scope: { name: string } }) => scope.name === 'app',
+      operationOf: () => 'inference' as const,
+      read,
+    };
+    const { processor, others, tracer } = start({ dialects: [acme] });
+    tracer.startSpan('call').end();
+    expect(others.getFinishedSpans()[0]?.attributes).toHaveProperty(['freeplay.completion.id']);
+    expect(read).not.toHaveBeenCalled();
+    await processor.forceFlush();
+    expect(read).toHaveBeenCalledOnce();
+  });
+
   it('can be turned off', async () => {
     const { processor, others, tracer } = start({ stampSpans: false });
     tracer.startSpan('chat', { attributes: CHAT }).end();
