@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { PROFILE_PARTS, startProfile } from './profile.mjs';
 import { createTraffic, isModelCall, SPANS_PER_TRACE } from './traffic.mjs';
 
 /**
@@ -18,6 +19,7 @@ import { createTraffic, isModelCall, SPANS_PER_TRACE } from './traffic.mjs';
  * @property {number} rate Spans offered in a second, whatever becomes of them; 0: as fast as they are taken.
  * @property {number} warmMillis
  * @property {number} inFlight
+ * @property {boolean} [profile] With the share of each part of the package, which costs some time itself.
  * @property {string} url
  * @property {string} package
  */
@@ -36,8 +38,9 @@ const { create } = await import(`./contenders/${job.module}.mjs`);
 const contender = await create(job);
 contender.prepare?.(traffic.spans(traffic.distinct));
 
-await warmUp();
+// Made before the warm-up: an app's spans come one by one, and the collector has not twenty thousand new ones at once to move.
 const spans = traffic.spans(job.spans);
+await warmUp();
 const modelCalls = spans.filter(isModelCall).length;
 console.log(JSON.stringify(await measure()));
 process.exit(0);
@@ -61,6 +64,7 @@ async function measure() {
   delay.enable();
   await sleep(10); // one sample before, or a long block right at the start goes unseen
 
+  const endProfile = job.profile ? await startProfile(job.package) : undefined;
   const waited = waitedMillis();
   const cpu = process.cpuUsage();
   const start = performance.now();
@@ -70,6 +74,7 @@ async function measure() {
   const { user, system } = process.cpuUsage(cpu);
   const waitShare = (waitedMillis() - waited) / wallMillis;
 
+  const shares = await endProfile?.();
   delay.disable();
   const memoryMb = memory.stop();
   const after = await sinkStats();
@@ -92,8 +97,14 @@ async function measure() {
     sentMb: (after.bodyBytes - before.bodyBytes) / BYTES_PER_MB,
     connections: after.mostOpen,
     waitShare,
+    ...(shares && partsOf(shares, micros / modelCalls)),
     problems: contender.problems(),
   };
+}
+
+/** Microseconds of a call, by part. @param {Record<string, number>} shares @param {number} micros */
+function partsOf(shares, micros) {
+  return Object.fromEntries(PROFILE_PARTS.map((part) => [part, (shares[part] ?? 0) * micros]));
 }
 
 /** @param {import('./traffic.mjs').Span[]} list */

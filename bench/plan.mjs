@@ -73,13 +73,14 @@ const GATEWAY_RUNS = [
 /** @type {Settings} */
 export const FULL = {
   rounds: 3,
-  warmMillis: 2_000,
-  spans: { S: 16_000, M: 8_000, L: 2_000 },
+  // Shorter runs are mostly warm-up: compiled code and the size of the heap settle after some ten thousand posts.
+  warmMillis: 4_000,
+  spans: { S: 20_000, M: 20_000, L: 4_000 },
   growth: [1_000, 20_000, 100_000],
   offeredSeconds: 6,
   gatewayRequests: 40,
   stored: 100_000,
-  budgetMillis: 480_000,
+  budgetMillis: 900_000,
   quietMillis: 3_000,
 };
 
@@ -167,6 +168,14 @@ export function planOf(settings, { isQuick, only }) {
       rounds: 1,
       runs: settings.growth.flatMap((count) =>
         chosen(grown).map((name) => run(name, { size: 'M', spans: count }, `${name} ${count}`)),
+      ),
+    },
+    {
+      id: 'profile',
+      latencyMillis: 0,
+      rounds,
+      runs: (isQuick ? [] : /** @type {const} */ (['S', 'M', 'L'])).flatMap((size) =>
+        chosen([OURS]).map((name) => run(name, { size, spans: spans[size], profile: true }, size)),
       ),
     },
     {

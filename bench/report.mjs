@@ -1,5 +1,7 @@
 /** What was measured → tables and verdicts. */
+
 import { CONTENDERS, OURS, PROTOBUF, RAW, SDK } from './plan.mjs';
+import { PROFILE_PARTS } from './profile.mjs';
 
 /**
  * Rows by section and name; a row that could not be measured has `failed`.
@@ -177,6 +179,7 @@ export function renderReport(results, heading) {
     if (rows) parts.push(`### ${title}`, renderContenders(rows));
   }
   if (results.growth) parts.push('### Growth: M, one process', renderGrowth(results.growth));
+  if (results.profile) parts.push('### Where the time goes', renderProfile(results.profile));
   if (results.conversion) parts.push('### Without a network', renderConversion(results.conversion));
   if (results.gateway)
     parts.push(
@@ -248,6 +251,16 @@ function renderGrowth(rows) {
         fixed(row.delivered, 3),
       ];
     }),
+  );
+}
+
+/** @param {Record<string, Record<string, any>>} rows */
+function renderProfile(rows) {
+  const sizes = Object.keys(rows);
+  const micros = (/** @type {string} */ part) => sizes.map((size) => fixed(rows[size][part], 1));
+  return table(
+    ['CPU µs of a call', ...sizes],
+    [...PROFILE_PARTS.map((part) => [part, ...micros(part)]), ['all', ...micros('cpuMicrosPerCall')]],
   );
 }
 

@@ -2,7 +2,7 @@
  * The bench: this exporter side by side with raw undici, OTLP/protobuf, OTLP/JSON and the official Freeplay SDK. What the columns
  * mean is in docs/performance.md.
  *
- *     npm run bench                      the whole table, below ten minutes
+ *     npm run bench                      the whole table, about a quarter of an hour
  *     npm run bench -- --quick           the figures that limits are set for, below 90 seconds
  *     npm run bench -- --quick --check   exit code 1 where one misses its limit
  *     npm run bench -- --write           puts the tables into docs/performance.md

@@ -7,7 +7,6 @@ import { promisify } from 'node:util';
 import { build } from 'tsdown';
 
 const HERE = import.meta.dirname;
-/** In `node_modules`, so that the build and its contenders share one undici and one `@opentelemetry/api`. */
 const BUILT = join(HERE, 'node_modules', '.built');
 
 /** Installs what the lock file names, unless that has been done. */
@@ -20,20 +19,6 @@ export async function installContenders() {
 
 /** @returns {Promise<string>} file URL of the package's entry */
 export async function buildPackage() {
-  await build({
-    cwd: join(HERE, '..'),
-    config: false,
-    // The second is no entry of the package: the program `freeplay-otel local` is made of it. The last is the program.
-    entry: ['src/index.ts', 'src/local/server.ts', 'src/cli/main.ts'],
-    root: 'src',
-    outDir: BUILT,
-    platform: 'node',
-    target: 'node20.18',
-    format: ['esm'],
-    unbundle: true,
-    fixedExtension: true,
-    dts: false,
-    logLevel: 'error',
-  });
+  await build({ config: join(HERE, 'tsdown.config.ts'), logLevel: 'error' });
   return pathToFileURL(join(BUILT, 'index.mjs')).href;
 }
