@@ -115,10 +115,12 @@ describe('imports', () => {
       ).toEqual([]);
   });
 
-  it('of the page are its own, types, and how figures are written; it has to run in a browser', () => {
+  it('of the page are its own, types, names of filters, and how figures are written; it has to run in a browser', () => {
     for (const source of filesOf('inspector')) {
       for (const name of source.uses)
-        expect(name, source.path).toMatch(/^inspector\/|^local\/summary\.ts$|^preact(\/hooks)?$|^marked$/);
+        expect(name, source.path).toMatch(
+          /^inspector\/|^local\/(summary|view-types)\.ts$|^preact(\/hooks)?$|^marked$/,
+        );
       for (const name of source.imports.filter((one) => !source.uses.includes(one)))
         expect(name, source.path).toMatch(
           /^(inspector|record)\/|^json\/json-text\.ts$|^local\/view-types\.ts$|^preact$|^marked$/,

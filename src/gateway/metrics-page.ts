@@ -29,6 +29,82 @@ export interface GatewayLevels {
   readonly joins: JoinStats;
 }
 
+interface Level {
+  readonly name: string;
+  readonly unit: string;
+  readonly description: string;
+  /** It only grows. @default it goes up and down */
+  readonly counts?: true;
+  readonly read: (now: GatewayLevels) => number;
+}
+
+const LEVELS: readonly Level[] = [
+  {
+    name: 'freeplay.gateway.requests.inflight',
+    unit: '{request}',
+    description: 'Requests without an answer',
+    read: (now) => now.requestsInFlight,
+  },
+  {
+    name: 'freeplay.gateway.bytes.inflight',
+    unit: 'By',
+    description: 'Bytes of their bodies',
+    read: (now) => now.bytesInFlight,
+  },
+  {
+    name: 'freeplay.gateway.requests.open',
+    unit: '{request}',
+    description: 'Requests that may be sent again, and are recognised then',
+    read: (now) => now.openRequests,
+  },
+  {
+    name: 'freeplay.gateway.traces.remembered',
+    unit: '{trace}',
+    description: 'Traces that spans which come later find their place in',
+    read: (now) => now.traces.remembered,
+  },
+  {
+    name: 'freeplay.gateway.traces.forgotten',
+    unit: '{trace}',
+    description: 'Traces forgotten to make room: what comes of them later is placed by its own word alone',
+    counts: true,
+    read: (now) => now.traces.forgotten,
+  },
+  {
+    name: 'freeplay.gateway.spans.waiting',
+    unit: '{span}',
+    description: 'Spans that wait for their log events',
+    read: (now) => now.joins.waiting,
+  },
+  {
+    name: 'freeplay.gateway.events.waiting',
+    unit: '{span}',
+    description: 'Spans that log events wait for',
+    read: (now) => now.joins.awaited,
+  },
+  {
+    name: 'freeplay.gateway.events.late',
+    unit: '{event}',
+    description: 'Log events whose span had been recorded without them',
+    counts: true,
+    read: (now) => now.joins.late,
+  },
+  {
+    name: 'freeplay.gateway.events.dropped',
+    unit: '{event}',
+    description: 'Log events given up: their span did not come, or there was no room',
+    counts: true,
+    read: (now) => now.joins.dropped,
+  },
+  {
+    name: 'freeplay.gateway.spans.unrouted',
+    unit: '{span}',
+    description: 'Spans that no route takes',
+    counts: true,
+    read: (now) => now.unrouted,
+  },
+];
+
 /** In seconds: an answer comes after delivery, so that it takes what the API takes. */
 const DURATION_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -75,74 +151,12 @@ export function createMetricsPage(): MetricsPage {
     },
     countClientError: (status) => requests.add(1, { 'http.response.status_code': status }),
     watch(levels) {
-      const level = (name: string, unit: string, description: string, read: (now: GatewayLevels) => number) =>
-        meter
-          .createObservableGauge(name, { unit, description })
-          .addCallback((result) => result.observe(read(levels())));
-      const counter = (
-        name: string,
-        unit: string,
-        description: string,
-        read: (now: GatewayLevels) => number,
-      ) =>
-        meter
-          .createObservableCounter(name, { unit, description })
-          .addCallback((result) => result.observe(read(levels())));
-      level(
-        'freeplay.gateway.requests.inflight',
-        '{request}',
-        'Requests without an answer',
-        (now) => now.requestsInFlight,
-      );
-      level('freeplay.gateway.bytes.inflight', 'By', 'Bytes of their bodies', (now) => now.bytesInFlight);
-      level(
-        'freeplay.gateway.requests.open',
-        '{request}',
-        'Requests that may be sent again, and are recognised then',
-        (now) => now.openRequests,
-      );
-      level(
-        'freeplay.gateway.traces.remembered',
-        '{trace}',
-        'Traces that spans which come later find their place in',
-        (now) => now.traces.remembered,
-      );
-      counter(
-        'freeplay.gateway.traces.forgotten',
-        '{trace}',
-        'Traces forgotten to make room: what comes of them later is placed by its own word alone',
-        (now) => now.traces.forgotten,
-      );
-      level(
-        'freeplay.gateway.spans.waiting',
-        '{span}',
-        'Spans that wait for their log events',
-        (now) => now.joins.waiting,
-      );
-      level(
-        'freeplay.gateway.events.waiting',
-        '{span}',
-        'Spans that log events wait for',
-        (now) => now.joins.awaited,
-      );
-      counter(
-        'freeplay.gateway.events.late',
-        '{event}',
-        'Log events whose span had been recorded without them',
-        (now) => now.joins.late,
-      );
-      counter(
-        'freeplay.gateway.events.dropped',
-        '{event}',
-        'Log events given up: their span did not come, or there was no room',
-        (now) => now.joins.dropped,
-      );
-      counter(
-        'freeplay.gateway.spans.unrouted',
-        '{span}',
-        'Spans that no route takes',
-        (now) => now.unrouted,
-      );
+      for (const { name, unit, description, counts, read } of LEVELS) {
+        const instrument = counts
+          ? meter.createObservableCounter(name, { unit, description })
+          : meter.createObservableGauge(name, { unit, description });
+        instrument.addCallback((result) => result.observe(read(levels())));
+      }
     },
     close: () => meterProvider.shutdown(),
   };

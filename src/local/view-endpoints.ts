@@ -8,10 +8,10 @@ import type { ViewedStore } from './record-store.ts';
 import { type Answer, type BodyBudget, changeRefusal, keyRefusal, readJsonBody, refusal } from './request.ts';
 import { startStream, streamList } from './response.ts';
 import { drawCharts } from './view-charts.ts';
-import { FILTER_NAMES, type Filter, readFilter } from './view-filter.ts';
+import { type Filter, readFilter } from './view-filter.ts';
 import { countFacets, listCompletions, listSessions, type PageRequest } from './view-lists.ts';
 import { viewRecord, viewSession, viewTrace } from './view-records.ts';
-import type { ServerStatus } from './view-types.ts';
+import { FILTER_NAMES, type ServerStatus } from './view-types.ts';
 
 /** What the page asks: `view-types.ts` says what each means. */
 export const VIEW_PREFIX = '/api/view/';

@@ -2,17 +2,6 @@ import type { RecordRow, SessionEntry } from './record-index.ts';
 import type { ViewedStore } from './record-store.ts';
 import type { ViewFilter } from './view-types.ts';
 
-export const FILTER_NAMES: readonly (keyof ViewFilter)[] = [
-  'text',
-  'model',
-  'provider',
-  'agent',
-  'session',
-  'error',
-  'from',
-  'to',
-];
-
 /** A filter as it is applied; `isAll`: nothing was asked for. */
 export interface Filter {
   readonly isAll: boolean;

@@ -1,7 +1,7 @@
 import type { JsonValue } from '../json/json-text.ts';
 import type { Receipt, RecordBody } from '../record/record.ts';
 
-// What the page asks of the local server, and what it is told. Types alone: the page, which runs in a browser, shares them.
+// What the page asks of the local server, and what it is told. The page, which runs in a browser, shares it: nothing of Node in here.
 // All below `/api/view`; GET unless said otherwise. Times are milliseconds since the Unix epoch, durations milliseconds.
 
 /**
@@ -21,6 +21,18 @@ export interface ViewFilter {
   readonly from?: string;
   readonly to?: string;
 }
+
+/** Of the parameters, in the order in which the page writes them. */
+export const FILTER_NAMES: readonly (keyof ViewFilter)[] = [
+  'text',
+  'model',
+  'provider',
+  'agent',
+  'session',
+  'error',
+  'from',
+  'to',
+];
 
 /** A page of a list, the latest first; `next` as `before` asks for the following one. `limit` up to 200, default 50. */
 export interface ViewPage<Row> {

@@ -1,16 +1,5 @@
 /** The filters of the page, in its address and as the server is asked. */
-import type { ViewFilter } from '../../local/view-types.ts';
-
-export const FILTER_NAMES: readonly (keyof ViewFilter)[] = [
-  'text',
-  'model',
-  'provider',
-  'agent',
-  'session',
-  'error',
-  'from',
-  'to',
-];
+import { FILTER_NAMES } from '../../local/view-types.ts';
 
 /** Windows that move with the clock: `since=1h` in the address. */
 export const WINDOWS: ReadonlyMap<string, { readonly label: string; readonly millis: number }> = new Map([

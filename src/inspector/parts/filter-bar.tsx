@@ -2,9 +2,10 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Facet, Facets } from '../../local/view-types.ts';
+import { FILTER_NAMES } from '../../local/view-types.ts';
 import { adjust, usePlace } from '../data/place.ts';
 import { useView } from '../data/view.ts';
-import { FILTER_NAMES, hasFilter, WINDOWS } from '../model/filter.ts';
+import { hasFilter, WINDOWS } from '../model/filter.ts';
 import { visibleText } from '../model/visible-text.ts';
 
 const TYPING_PAUSE_MILLIS = 200;
