@@ -1,26 +1,21 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { readJsonValues } from '../../src/cli/convert/json-values.ts';
 import { createTraceHolder } from '../../src/cli/convert/traces.ts';
 import { convertSpans } from '../../src/index.ts';
 import { NO_SPAN } from '../../src/span/span-data.ts';
 import { SCENARIO_FILES, scenarioNamed } from '../contract/support/corpus.ts';
 import { toSdkLog, toSdkSpan } from '../contract/support/sdk-shapes.ts';
-import { type BuiltCli, buildCli, type Run, runCli } from './build-cli.ts';
+import type { Run } from './build-cli.ts';
+import { useCli } from './use-cli.ts';
 
-let cli: BuiltCli;
+const cli = useCli();
 let dir: string;
 
-beforeAll(async () => {
-  cli = await buildCli();
-  dir = mkdtempSync(join(tmpdir(), 'freeplay-convert-'));
-}, 60_000);
-afterAll(() => {
-  cli.remove();
-  rmSync(dir, { recursive: true, force: true });
+beforeEach(() => {
+  dir = cli.makeFolder();
 });
 
 const NO_SETTINGS = { FREEPLAY_PROJECT_ID: '', FORCE_COLOR: undefined, NO_COLOR: undefined };
@@ -29,7 +24,7 @@ async function convert(
   args: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Promise<{ code: Awaited<Run['ended']>; out: string; err: string }> {
-  const run = runCli(cli.main, ['convert', ...args], { ...NO_SETTINGS, ...env });
+  const run = cli.run(['convert', ...args], { ...NO_SETTINGS, ...env });
   const code = await run.ended;
   return { code, out: run.out(), err: run.err() };
 }

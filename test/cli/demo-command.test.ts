@@ -1,21 +1,17 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { RECORDED_RUN } from '../../src/cli/demo/play.ts';
-import { type BuiltCli, buildCli, type Run, runCli } from './build-cli.ts';
+import type { Run } from './build-cli.ts';
+import { useCli } from './use-cli.ts';
 
-let cli: BuiltCli;
-
-beforeAll(async () => {
-  cli = await buildCli();
-}, 60_000);
-afterAll(() => cli.remove());
+const cli = useCli();
 
 /** Where no browser can be found, so that none opens. */
 const NO_BROWSER = { PATH: '', FORCE_COLOR: undefined };
 
 function demo(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Run {
-  return runCli(cli.main, ['demo', ...args], { ...NO_BROWSER, ...env });
+  return cli.run(['demo', ...args], { ...NO_BROWSER, ...env });
 }
 
 it('plays the run, prints the session, says how to see it, and ends', async () => {

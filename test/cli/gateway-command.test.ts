@@ -4,24 +4,13 @@ import { builtinModules } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { KEY, makeCall, PROJECT, postSpans, startApi } from '../gateway/support.ts';
 import { ROOT } from '../support/build-package.ts';
-import { type BuiltCli, buildCli, type Run, runCli } from './build-cli.ts';
+import type { Run } from './build-cli.ts';
+import { useCli } from './use-cli.ts';
 
-let cli: BuiltCli;
-const running: Run[] = [];
-
-beforeAll(async () => {
-  cli = await buildCli();
-}, 60_000);
-afterAll(() => cli.remove());
-afterEach(async () => {
-  for (const { child, ended } of running.splice(0)) {
-    child.kill('SIGKILL');
-    await ended;
-  }
-});
+const cli = useCli();
 
 /** Nothing of the surroundings: what a test needs it gives. */
 const NO_SETTINGS = {
@@ -34,9 +23,7 @@ const NO_SETTINGS = {
 const SETTINGS = { FREEPLAY_API_KEY: KEY, FREEPLAY_PROJECT_ID: PROJECT };
 
 function gateway(args: readonly string[], env: NodeJS.ProcessEnv = SETTINGS): Run {
-  const started = runCli(cli.main, ['gateway', ...args], { ...NO_SETTINGS, ...env });
-  running.push(started);
-  return started;
+  return cli.run(['gateway', ...args], { ...NO_SETTINGS, ...env });
 }
 
 async function listening(run: Run): Promise<{ readonly url: string }> {

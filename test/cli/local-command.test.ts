@@ -1,43 +1,18 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { clientOf, completion } from '../local/support.ts';
-import { type BuiltCli, buildCli, type Run, runCli } from './build-cli.ts';
+import type { Run } from './build-cli.ts';
+import { useCli } from './use-cli.ts';
 
-let cli: BuiltCli;
-const running: Run[] = [];
-const folders: string[] = [];
-
-beforeAll(async () => {
-  cli = await buildCli();
-}, 60_000);
-afterAll(() => cli.remove());
-afterEach(async () => {
-  for (const { child, ended } of running.splice(0)) {
-    child.kill('SIGKILL');
-    await ended;
-  }
-  for (const dir of folders.splice(0)) rmSync(dir, { recursive: true, force: true });
-});
-
-function run(args: readonly string[], env?: NodeJS.ProcessEnv): Run {
-  const started = runCli(cli.main, args, env);
-  running.push(started);
-  return started;
-}
+const cli = useCli();
+const { run, makeFolder } = cli;
 
 async function startLocal(...args: string[]): Promise<Run & { url: string }> {
   const started = run(['local', '--port', '0', ...args]);
   const [, url] = await started.printed(/listening on (http:\/\/[^\s"]+)/);
   return { ...started, url: url! };
-}
-
-function folder(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'freeplay-cli-'));
-  folders.push(dir);
-  return dir;
 }
 
 describe('wrong arguments: one line that names them, exit 2, nothing on standard output', () => {
@@ -146,7 +121,7 @@ it('--json prints JSON lines only, --quiet one line', async () => {
 });
 
 it('what was answered with 201 survives kill -9, and a second process is told who has the folder', async () => {
-  const dir = folder();
+  const dir = makeFolder();
   const first = await startLocal('--dir', dir);
   const client = clientOf(first.url);
   const bodies = Array.from({ length: 20 }, () => completion());
@@ -167,7 +142,7 @@ it('what was answered with 201 survives kill -9, and a second process is told wh
 });
 
 it('--keep keeps the latest, says so, and in a folder too', async () => {
-  const dir = folder();
+  const dir = makeFolder();
   for (const args of [[], ['--dir', dir]]) {
     const { url, err } = await startLocal('--keep', '3', ...args);
     const client = clientOf(url);
@@ -192,7 +167,7 @@ it('--fail, --fail-status, --retry-after and --latency make it fail, and it says
 });
 
 it('--open opens the page in the browser, and lives without one', async () => {
-  const dir = folder();
+  const dir = makeFolder();
   const opened = join(dir, 'opened');
   writeFileSync(join(dir, 'xdg-open'), `#!/bin/sh\necho "$1" > '${opened}'\n`, { mode: 0o755 });
   if (process.platform === 'linux') {

@@ -1,22 +1,17 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { nearestOf } from '../../src/cli/nearest.ts';
 import { ROOT } from '../support/build-package.ts';
-import { type BuiltCli, buildCli, runCli } from './build-cli.ts';
+import { useCli } from './use-cli.ts';
 
 const COMMANDS = ['demo', 'local', 'convert', 'doctor', 'gateway', 'replay'];
 
-let cli: BuiltCli;
-
-beforeAll(async () => {
-  cli = await buildCli();
-}, 60_000);
-afterAll(() => cli.remove());
+const cli = useCli();
 
 async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const started = runCli(cli.main, args, env);
+  const started = cli.run(args, env);
   const code = await started.ended;
   return { code, out: started.out(), err: started.err() };
 }

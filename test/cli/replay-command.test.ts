@@ -1,44 +1,26 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createProgress } from '../../src/cli/progress.ts';
 import { type ReplayReport, replaySpool } from '../../src/cli/replay-spool.ts';
 import type { SpoolSource } from '../../src/spool/line.ts';
 import { openSpool, type Spool } from '../../src/spool/spool.ts';
 import { startServer } from '../delivery/support.ts';
-import { type BuiltCli, buildCli, type Run, runCli } from './build-cli.ts';
+import type { Run } from './build-cli.ts';
+import { useCli } from './use-cli.ts';
 
 const KEY = 'key-0123456789-secret';
 const P1 = '3f1c9a52-7d04-4c1b-9e57-6a2f8d7b0c11';
 const P2 = '0b8a6c1e-6f6f-4b52-9a55-3d1c7f1f9a10';
 
-let cli: BuiltCli;
-const running: Run[] = [];
-const folders: string[] = [];
-
-beforeAll(async () => {
-  cli = await buildCli();
-}, 60_000);
-afterAll(() => cli.remove());
-afterEach(async () => {
-  for (const { child, ended } of running.splice(0)) {
-    child.kill('SIGKILL');
-    await ended;
-  }
-  for (const dir of folders.splice(0)) rmSync(dir, { recursive: true, force: true });
-});
+const cli = useCli();
 
 function replay(args: readonly string[], env: NodeJS.ProcessEnv = {}): Run {
-  const started = runCli(cli.main, ['replay', ...args], { FREEPLAY_API_KEY: KEY, ...env });
-  running.push(started);
-  return started;
+  return cli.run(['replay', ...args], { FREEPLAY_API_KEY: KEY, ...env });
 }
 
 function makeFolder(): string {
-  const dir = mkdtempSync(join(tmpdir(), 'freeplay-replay-'));
-  folders.push(dir);
-  return join(dir, 'spool');
+  return join(cli.makeFolder(), 'spool');
 }
 
 function open(dir: string): Spool {
