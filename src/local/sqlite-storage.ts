@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RecordBody } from '../record/record.ts';
-import { type RecordFacts, type RecordReading, type RecordTexts, readRecord } from './facts.ts';
+import { type RecordFacts, type RecordTexts, readRecord } from './facts.ts';
 import type { OpenDatabase, SqliteDatabase } from './sqlite-drivers.ts';
 import type { LoadedRecord, RecordStorage, StoredJson } from './storage.ts';
 import {
@@ -73,12 +73,7 @@ export function openSqliteStorage(dir: string, openDatabase: OpenDatabase): Reco
   const file = join(dir, DATABASE_FILE);
   const database = openFile(dir, file, openDatabase);
   const prepare = (sql: string) => database.prepare(sql);
-  const insertRecord = prepare(
-    `INSERT INTO records (seq, project, kind, id, session, received_at, size, facts, texts)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  );
-  const insertBody = prepare('INSERT INTO bodies (seq, path, posted) VALUES (?, ?, ?)');
-  const insertWords = prepare('INSERT INTO words (rowid, word) VALUES (?, ?)');
+  const insertWords = prepare(INSERT_WORDS);
   const updateRecord = prepare('UPDATE records SET size = ?, facts = ?, texts = ? WHERE seq = ?');
   const updateBody = prepare('UPDATE bodies SET updated = ? WHERE seq = ?');
   const deletes = ['records WHERE seq', 'bodies WHERE seq', 'words WHERE rowid'].map((what) =>
@@ -139,23 +134,7 @@ export function openSqliteStorage(dir: string, openDatabase: OpenDatabase): Reco
       const row = prepare("SELECT seq FROM sqlite_sequence WHERE name = 'records'").get([]);
       return (row as { seq: number } | undefined)?.seq ?? 0;
     },
-    insert(seq, record, reading, size) {
-      const { project, kind, id, session, receivedAt, path, json } = record;
-      const { facts, texts, words } = reading;
-      insertRecord.run([
-        seq,
-        project,
-        kind,
-        id,
-        session,
-        receivedAt,
-        size,
-        JSON.stringify(facts),
-        JSON.stringify(texts),
-      ]);
-      insertBody.run([seq, path, json]);
-      if (words.length > 0) insertWords.run([seq, words.join(' ')]);
-    },
+    insert: prepareInsert(database),
     replace(seq, json, { facts, texts, words }, size) {
       updateRecord.run([size, JSON.stringify(facts), JSON.stringify(texts), seq]);
       updateBody.run([json, seq]);
@@ -300,6 +279,24 @@ function openFile(dir: string, file: string, openDatabase: OpenDatabase): Sqlite
   }
 }
 
+const INSERT_WORDS = 'INSERT INTO words (rowid, word) VALUES (?, ?)';
+
+function prepareInsert(database: SqliteDatabase): RecordStorage['insert'] {
+  const insertRecord = database.prepare(
+    `INSERT INTO records (seq, project, kind, id, session, received_at, size, facts, texts)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const insertBody = database.prepare('INSERT INTO bodies (seq, path, posted) VALUES (?, ?, ?)');
+  const insertWords = database.prepare(INSERT_WORDS);
+  return (seq, record, { facts, texts, words }, size) => {
+    const { project, kind, id, session, receivedAt, path, json } = record;
+    const read = [JSON.stringify(facts), JSON.stringify(texts)];
+    insertRecord.run([seq, project, kind, id, session, receivedAt, size, ...read]);
+    insertBody.run([seq, path, json]);
+    if (words.length > 0) insertWords.run([seq, words.join(' ')]);
+  };
+}
+
 /** Version 1 had everything in one table, and no posted text once a record was updated. */
 function migrateFrom1(database: SqliteDatabase): void {
   for (const index of ['id', 'session', 'trace', 'tail', 'parent'])
@@ -313,28 +310,11 @@ function migrateFrom1(database: SqliteDatabase): void {
     `SELECT seq, project, kind, id, session, path, received_at AS receivedAt, body
      FROM old_records WHERE seq > ? ORDER BY seq LIMIT ${PAGE}`,
   );
-  const statements = {
-    record: database.prepare('INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'),
-    body: database.prepare('INSERT INTO bodies (seq, path, posted) VALUES (?, ?, ?)'),
-    words: database.prepare('INSERT INTO words (rowid, word) VALUES (?, ?)'),
-  };
+  const insert = prepareInsert(database);
   type Row = Omit<ArrivedRecord, 'body' | 'json'> & { seq: number; body: string };
-  for (const { seq, project, kind, id, session, path, receivedAt, body } of pages<Row>(old, 'seq')) {
-    const reading: RecordReading = readRecord(kind, JSON.parse(body) as RecordBody);
-    const { facts, texts, words } = reading;
-    statements.record.run([
-      seq,
-      project,
-      kind,
-      id,
-      session,
-      receivedAt,
-      body.length,
-      JSON.stringify(facts),
-      JSON.stringify(texts),
-    ]);
-    statements.body.run([seq, path, body]);
-    if (words.length > 0) statements.words.run([seq, words.join(' ')]);
+  for (const { body: json, ...row } of pages<Row>(old, 'seq')) {
+    const body = JSON.parse(json) as RecordBody;
+    insert(row.seq, { ...row, body, json }, readRecord(row.kind, body), json.length);
   }
   database.exec('DROP TABLE old_records');
   database.exec('DROP TABLE old_annotations');
