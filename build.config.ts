@@ -1,4 +1,4 @@
-/** How packages that the programs bring along are laid out in the build. */
+/** How the sources are built, and how packages that the programs bring along are laid out in the build. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,15 +8,38 @@ import type { UserConfig } from 'tsdown';
 const FOLDER = 'bundled';
 
 /** CommonJS packages would get its CommonJS form, which trips over the names that the bundler gives. */
-export const BUNDLED_ALIAS: Record<string, string> = {
+const BUNDLED_ALIAS: Record<string, string> = {
   '@opentelemetry/semantic-conventions': fileURLToPath(
     new URL('node_modules/@opentelemetry/semantic-conventions/dist/index.mjs', import.meta.url),
   ),
 };
 
+export const SHARED: UserConfig = {
+  root: 'src',
+  platform: 'node',
+  target: 'node20.18',
+  unbundle: true,
+  sourcemap: false,
+  fixedExtension: true,
+};
+
+/** Modules as they are published, without their types. */
+export function esmBuild(entry: readonly string[], outDir: string): UserConfig {
+  return {
+    ...SHARED,
+    entry: [...entry],
+    outDir,
+    format: ['esm'],
+    dts: false,
+    alias: BUNDLED_ALIAS,
+    outputOptions: nameBundled,
+    plugins: [licencesOfBundled()],
+  };
+}
+
 type OutputOptions = Extract<UserConfig['outputOptions'], (...args: never) => unknown>;
 
-export const nameBundled: OutputOptions = (options) => ({
+const nameBundled: OutputOptions = (options) => ({
   ...options,
   entryFileNames: ({ name }) => `${name.replaceAll('node_modules/', `${FOLDER}/`)}.mjs`,
 });

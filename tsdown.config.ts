@@ -1,42 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig, type UserConfig } from 'tsdown';
-import { BUNDLED_ALIAS, licencesOfBundled, nameBundled } from './bundled.config.ts';
-
-const shared = {
-  platform: 'node',
-  target: 'node20.18',
-  outDir: 'dist',
-  unbundle: true,
-  sourcemap: false,
-} as const;
+import { esmBuild, licencesOfBundled, SHARED } from './build.config.ts';
 
 // The library is dual (docs/decisions/0001); programs are ESM only; the page is one file for browsers.
 const library = ['src/index.ts', 'src/register.ts'];
 
 const config: UserConfig[] = [
-  { ...shared, entry: library, root: 'src', format: ['cjs'], dts: true, fixedExtension: true },
-  {
-    ...shared,
-    entry: library,
-    root: 'src',
-    format: ['esm'],
-    dts: { emitDtsOnly: true },
-    clean: false,
-    fixedExtension: true,
-  },
-  {
-    ...shared,
-    // In one build with the library, whose files they share: each build leaves out what it does not use itself.
-    entry: [...library, 'src/cli/main.ts'],
-    root: 'src',
-    format: ['esm'],
-    dts: false,
-    clean: false,
-    fixedExtension: true,
-    alias: BUNDLED_ALIAS,
-    outputOptions: nameBundled,
-    plugins: [licencesOfBundled()],
-  },
+  { ...SHARED, entry: library, outDir: 'dist', format: ['cjs'], dts: true },
+  { ...SHARED, entry: library, outDir: 'dist', format: ['esm'], dts: { emitDtsOnly: true }, clean: false },
+  // In one build with the library, whose files they share: each build leaves out what it does not use itself.
+  { ...esmBuild([...library, 'src/cli/main.ts'], 'dist'), clean: false },
   {
     entry: { 'inspector/inspector': 'src/inspector/main.tsx' },
     tsconfig: 'src/inspector/tsconfig.json',
