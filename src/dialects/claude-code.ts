@@ -1,12 +1,16 @@
-import type { Operation, Reading } from '../completion/completion.ts';
+import type { Message, Note, Operation, Reading, ToolDefinition } from '../completion/completion.ts';
+import { asArray, asObject, type LazyJson, member } from '../json/json-text.ts';
+import { jsonValue } from '../json/read-json.ts';
 import { textMessage } from '../messages/messages.ts';
+import { resultParts } from '../messages/parts.ts';
 import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';
-import { getString, hasAttribute } from '../span/attributes.ts';
-import type { LogData, SpanData } from '../span/span-data.ts';
+import { getString, hasAttribute, toCount } from '../span/attributes.ts';
+import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
- * Claude Code and the Claude Agent SDK (traces beta). Usage is flat and excludes cached tokens; content is gated by variables.
+ * Claude Code and the Claude Agent SDK (traces beta). Usage is flat and excludes cached tokens; content is gated by variables. What the
+ * model said is in log events of the interaction; detailed tracing puts it on the call, with the messages that were new to it.
  *
  * @see https://code.claude.com/docs/en/monitoring-usage
  */
@@ -42,18 +46,104 @@ function readClaudeCode(span: SpanData, logs: readonly LogData[]): Reading | und
     operation,
     provider: ['anthropic'],
     requestModel: getString(attributes, 'gen_ai.request.model', 'model'),
-    captureSetting: 'OTEL_LOG_USER_PROMPTS=1, OTEL_LOG_TOOL_DETAILS=1, OTEL_LOG_TOOL_CONTENT=1',
+    captureSetting:
+      'OTEL_LOG_USER_PROMPTS=1 OTEL_LOG_TOOL_DETAILS=1 OTEL_LOG_TOOL_CONTENT=1, and of every call: ENABLE_BETA_TRACING_DETAILED=1 with BETA_TRACING_ENDPOINT',
   });
-  const prompt = getString(attributes, 'user_prompt');
-  const system = getString(attributes, 'user_system_prompt');
+  if (operation === 'tool') return { ...base, ...readTool(span) };
+  if (operation === 'agent') return { ...base, ...readInteraction(attributes, logs) };
+  const system = readSystem(attributes);
+  const context = shown(attributes, 'new_context');
+  const reply = shown(attributes, 'response.model_output');
+  const input = base.input ?? (context === undefined ? undefined : readContext(context));
   return {
     ...base,
-    name: getString(attributes, 'tool_name') ?? base.name,
-    agentName: operation === 'agent' ? 'claude-code' : undefined,
     instructions: base.instructions ?? (system === undefined ? undefined : [textMessage('system', system)]),
-    input: base.input ?? (prompt === undefined ? undefined : [textMessage('user', prompt)]),
+    input,
+    notes: input && input[0]?.role !== 'user' ? [...(base.notes ?? []), NOT_REPEATED] : base.notes,
+    choices: base.choices ?? (reply === undefined ? undefined : [textMessage('assistant', reply)]),
+    tools: base.tools ?? readToolNames(attributes),
     responseId: base.responseId ?? getString(attributes, 'request_id'),
-    inputValue: ioValue(attributes, 'tool_input', 'user_prompt') ?? base.inputValue,
-    outputValue: ioValue(attributes, 'tool_output', 'tool_result') ?? base.outputValue,
   };
+}
+
+/** A preview that is not cut is the whole; else what the user gave is all there is. */
+function readSystem(attributes: Attributes): string | undefined {
+  const preview = shown(attributes, 'system_prompt_preview');
+  const isWhole = preview !== undefined && preview.length === toCount(attributes.system_prompt_length);
+  return isWhole ? preview : shown(attributes, 'user_system_prompt');
+}
+
+const NOT_REPEATED: Note = { kind: 'missing', text: 'messages that the model was sent before' };
+
+/** Content whose gate is closed is replaced, not left out. */
+function shown(attributes: Attributes, key: string): string | undefined {
+  const text = getString(attributes, key);
+  return text === '<REDACTED>' ? undefined : text;
+}
+
+function readInteraction(attributes: Attributes, logs: readonly LogData[]): Partial<Reading> {
+  const prompt = shown(attributes, 'user_prompt');
+  const last = logs.findLast(({ eventName }) => /^(claude_code\.)?assistant_response$/.test(eventName));
+  const reply = last && shown(last.attributes, 'response');
+  return {
+    agentName: 'claude-code',
+    input: prompt === undefined ? undefined : [textMessage('user', prompt)],
+    choices: reply === undefined ? undefined : [textMessage('assistant', reply)],
+  };
+}
+
+const INPUT_KEYS = ['full_command', 'file_path', 'subagent_type', 'skill_name'] as const;
+
+function readTool({ attributes, events }: SpanData): Partial<Reading> {
+  const detailed = withoutHead(shown(attributes, 'tool_input'));
+  const named = INPUT_KEYS.flatMap((key) => {
+    const value = shown(attributes, key);
+    return value === undefined ? [] : [[key, value] as const];
+  });
+  const told = events.findLast(({ name }) => name === 'tool.output')?.attributes;
+  const result = withoutHead(shown(attributes, 'new_context'));
+  return {
+    name: getString(attributes, 'tool_name', 'gen_ai.tool.name'),
+    toolArguments: detailed,
+    inputValue:
+      detailed === undefined
+        ? named.length > 0
+          ? Object.fromEntries(named)
+          : undefined
+        : (jsonValue(detailed) as LazyJson),
+    outputValue:
+      (told && ioValue(told, 'output', 'content')) ??
+      (result === undefined ? undefined : (jsonValue(result) as LazyJson)) ??
+      ioValue(attributes, 'tool_output', 'tool_result'),
+  };
+}
+
+/** `[TOOL INPUT: Bash]` and the like stand on a line of their own. */
+function withoutHead(text: string | undefined): string | undefined {
+  return text?.replace(/^\[[A-Z ]+: [^\]\n]*\]\n/, '');
+}
+
+const SPEAKER = /^\[(?:USER|TOOL RESULT: ([^\]\n]+))\]\n/gm;
+
+/** `[USER]` and `[TOOL RESULT: id]`, each on a line before what it says. Earlier messages are not repeated. */
+function readContext(context: string): readonly Message[] {
+  const heads = [...context.matchAll(SPEAKER)];
+  return heads.map((head, i) => {
+    const end = heads[i + 1]?.index ?? context.length + 1;
+    const text = context.slice(head.index + head[0].length, end - 1);
+    const toolCallId = head[1];
+    return toolCallId === undefined
+      ? textMessage('user', text)
+      : { role: 'tool', parts: resultParts(text), toolCalls: [], toolCallId };
+  });
+}
+
+/** Their definitions are in log events, known by hash. */
+function readToolNames(attributes: Attributes): readonly ToolDefinition[] | undefined {
+  const tools = asArray(jsonValue(attributes.tools));
+  const named = tools?.flatMap((tool) => {
+    const name = member(asObject(tool), 'name');
+    return typeof name === 'string' ? [{ name }] : [];
+  });
+  return named && named.length > 0 ? named : undefined;
 }

@@ -1,7 +1,8 @@
 import type { Operation, Reading } from '../completion/completion.ts';
+import { guessProvider } from '../completion/normalise.ts';
 import { asArray, asObject, member } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { joinReply, readMessages } from '../messages/messages.ts';
+import { joinReply, readMessages, textMessage } from '../messages/messages.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';
 import { readUsageBag } from '../readers/usage.ts';
@@ -10,7 +11,8 @@ import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
- * LiveKit Agents. `llm_request` is the call; `llm_request_run` are its attempts, `llm_node` and `agent_turn` repeat its content.
+ * LiveKit Agents. `llm_request` is the call; `llm_request_run` are its attempts, `llm_node` repeats its content. Providers whose plugin
+ * speaks another's API are named by the host of their address.
  *
  * @see https://docs.livekit.io/agents/ops/recording/
  */
@@ -25,6 +27,7 @@ const NAMES: ReadonlyMap<string, Operation> = new Map([
   ['llm_request', 'inference'],
   ['realtime_inference', 'inference'],
   ['function_tool', 'tool'],
+  ['agent_turn', 'agent'],
   ['agent_session', 'workflow'],
 ]);
 
@@ -41,10 +44,22 @@ function readLivekit(span: SpanData, logs: readonly LogData[]): Reading | undefi
     operation,
     content: operation === 'inference' ? readContent(span, logs) : { notes: [] },
     usage: readUsageBag(getAttribute(attributes, 'lk.llm_metrics')),
-    captureSetting: "content is stripped for exporters that are not LiveKit's unless PII is allowed",
+    captureSetting: 'set_tracer_provider(…, allow_pii=True), LIVEKIT_TELEMETRY_ALLOW_PII=true',
   });
+  const { provider, notes } = providerOf(base);
+  if (operation === 'agent') {
+    const said = getString(attributes, 'lk.pii.user_input', 'lk.user_input');
+    const reply = getString(attributes, 'lk.pii.response.text', 'lk.response.text');
+    return {
+      ...base,
+      input: said === undefined ? undefined : [textMessage('user', said)],
+      choices: reply === undefined ? undefined : [textMessage('assistant', reply)],
+    };
+  }
   return {
     ...base,
+    provider,
+    notes,
     name:
       operation === 'tool'
         ? (getString(attributes, 'lk.function_tool.name', 'gen_ai.tool.name') ?? base.name)
@@ -58,6 +73,16 @@ function readLivekit(span: SpanData, logs: readonly LogData[]): Reading | undefi
       base.toolArguments ??
       getString(attributes, 'lk.pii.function_tool.arguments', 'lk.function_tool.arguments'),
   };
+}
+
+/** An address that is not a provider's own: whose API it speaks, the model may tell. */
+function providerOf(base: Reading): Pick<Reading, 'provider' | 'notes'> {
+  const { provider, notes } = base;
+  const guess =
+    provider !== undefined && /[.:]/.test(provider) ? guessProvider(base.requestModel) : undefined;
+  if (guess === undefined) return { provider, notes };
+  const text = `provider from the model name ${base.requestModel}`;
+  return { provider: guess, notes: [...(notes ?? []), { kind: 'guessed', text }] };
 }
 
 function readContent(span: SpanData, logs: readonly LogData[]): Content {

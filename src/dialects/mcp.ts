@@ -5,7 +5,8 @@ import type { SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
- * The Model Context Protocol's conventions: of all methods only `tools/call` is a step of its own.
+ * The Model Context Protocol's conventions: of all methods only `tools/call` is a step of its own. Client, transport and server report it
+ * one inside the other; the lineage makes one of them.
  *
  * @see https://opentelemetry.io/docs/specs/semconv/gen-ai/mcp/
  */
@@ -17,10 +18,14 @@ export const mcp: Dialect = {
     const operation = operationOf(span);
     if (operation === 'other') return { operation };
     const base = readGenAiSpan(span, logs, { dialect: mcp.name, operation, content: { notes: [] } });
-    return { ...base, name: base.name ?? span.name.replace(/^tools\/call\s+/, '') };
+    return { ...base, name: base.name ?? span.name.replace(/^.*tools\/call\s+/, '') };
   },
 };
 
 function operationOf({ attributes }: SpanData): Operation {
-  return getString(attributes, 'mcp.method.name') === 'tools/call' ? 'tool' : 'other';
+  if (getString(attributes, 'mcp.method.name') !== 'tools/call') return 'other';
+  // FastMCP's server hands the call on to one mounted in it, which reports it.
+  const isHandedOn =
+    hasAttribute(attributes, 'fastmcp.provider.type') && !hasAttribute(attributes, 'gen_ai.tool.name');
+  return isHandedOn ? 'other' : 'tool';
 }

@@ -1,4 +1,5 @@
 import { fromSdkLogRecord, type SdkLogRecord } from '../span/from-sdk.ts';
+import type { LogData } from '../span/span-data.ts';
 import type { LogBuffer } from './log-buffer.ts';
 
 /**
@@ -20,6 +21,14 @@ export interface FreeplayLogRecordProcessor {
 export const SCOPES: RegExp =
   /^(@opentelemetry\/instrumentation-openai|@elastic\/opentelemetry-instrumentation-openai|opentelemetry\.instrumentation\.|opentelemetry\.util\.genai|pydantic-ai|gcp\.vertex\.agent|agent_framework|strands|openinference\.)/;
 
+/** An event that holds content; those of Claude Code are named without a prefix. */
+export function isContentEvent({ eventName, scope }: LogData): boolean {
+  return (
+    eventName.startsWith('gen_ai.') ||
+    (eventName === 'assistant_response' && scope.name === 'com.anthropic.claude_code.events')
+  );
+}
+
 export function createLogRecordProcessor(
   buffer: LogBuffer,
   onFailure: () => void,
@@ -28,7 +37,7 @@ export function createLogRecordProcessor(
     onEmit(logRecord) {
       try {
         const data = fromSdkLogRecord(logRecord);
-        if (data?.eventName.startsWith('gen_ai.')) buffer.add(data);
+        if (data && isContentEvent(data)) buffer.add(data);
       } catch {
         onFailure(); // a throw here would reach the code that logs
       }

@@ -1,4 +1,5 @@
 /** Log records of a request → the spans they belong to → a verdict for their sender. */
+import { isContentEvent } from '../exporter/log-record-processor.ts';
 import type { LogData } from '../span/span-data.ts';
 import { DONE, later, type Verdict } from './answer.ts';
 import type { BatchResult } from './entrusted-batch.ts';
@@ -34,7 +35,7 @@ export function createLogIntake({ joins, logWaitMillis, answerMillis }: LogIntak
 
   return {
     async accept(logs, identity) {
-      const events = logs.filter(({ eventName }) => eventName.startsWith('gen_ai.'));
+      const events = logs.filter(isContentEvent);
       if (events.length === 0) return DONE;
       const takers = open.get(identity) ?? begin(events, identity);
       const results = await within(

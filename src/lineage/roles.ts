@@ -3,23 +3,32 @@ import type { Reading } from '../completion/completion.ts';
 import type { RecordRole } from './plan.ts';
 import { addRollups, NOTHING_BELOW, type Rollup, rollupOfCompletion } from './rollup.ts';
 import type { Running } from './running.ts';
+import { settleToolCall } from './tool-calls.ts';
 import type { Trace, TraceNode } from './trace.ts';
 
 /** Bottom up: what lies below decides whether roots are recorded, and what they roll up. */
 export function carryUp(trace: Trace, node: TraceNode, running: Running): void {
   node.below = addRollups(trace.below.get(node.key), node.below);
+  settleToolCall(node);
   node.role ??= roleOf(trace, node, running);
   if (node.role !== undefined && !trace.wants(node.role, node.reading?.operation)) node.role = undefined;
   const own = ownRollup(trace, node);
   node.below = addRollups(node.below, own);
   trace.total = addRollups(trace.total, own.call ? { ...own, call: undefined } : own);
   const parentId = node.span.parentSpanId;
-  const isWork = node.reading?.operation === 'tool' || node.reading?.operation === 'agent';
-  const below = isWork && node.below.direct > 0 ? { ...node.below, direct: 0 } : node.below;
+  const below = seenFromAbove(node);
   if (below === NOTHING_BELOW) return;
   if (node.parent) node.parent.below = addRollups(node.parent.below, below);
   else if (parentId !== undefined && (trace.below.size < trace.limit || trace.below.has(parentId)))
     trace.below.set(parentId, addRollups(trace.below.get(parentId), below));
+}
+
+function seenFromAbove({ reading, below }: TraceNode): Rollup {
+  const operation = reading?.operation ?? 'other';
+  const isWork = operation === 'tool' || operation === 'agent';
+  const direct = isWork ? 0 : below.direct;
+  const tool = operation === 'tool' ? (reading?.name ?? '') : operation === 'other' ? below.tool : undefined;
+  return direct === below.direct && tool === below.tool ? below : { ...below, direct, tool };
 }
 
 function ownRollup(trace: Trace, node: TraceNode): Rollup {

@@ -43,6 +43,8 @@ export interface Rollup {
   readonly last?: Said | undefined;
   /** An inference below, to tell a wrapper's copy that ends later. */
   readonly call?: CallReport | undefined;
+  /** The tool execution reported below with no call, workflow or agent between, by its name; empty: several. */
+  readonly tool?: string | undefined;
 }
 
 export const NOTHING_BELOW: Rollup = { completions: 0, direct: 0, records: 0 };
@@ -57,6 +59,7 @@ export function addRollups(a: Rollup | undefined, b: Rollup): Rollup {
     first: a.first && (!b.first || !before(b.first.at, a.first.at)) ? a.first : b.first,
     last: a.last && (!b.last || before(b.last.at, a.last.at)) ? a.last : b.last,
     call: b.call ?? a.call,
+    tool: a.tool !== undefined && b.tool !== undefined ? '' : (a.tool ?? b.tool),
   };
 }
 

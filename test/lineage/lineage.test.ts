@@ -44,6 +44,8 @@ const http = (n: number, parent?: number, attributes: object = {}, more: Fields 
   span(n, parent, { 'http.request.method': 'POST', ...attributes }, { end: 900, ...more });
 const tool = (n: number, parent: number | undefined, attributes: object = {}): SdkSpan =>
   span(n, parent, { 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'weather', ...attributes });
+const mcpCall = (n: number, parent: number, name: string, attributes: object = {}): SdkSpan =>
+  span(n, parent, { 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': name, ...attributes });
 const calls = (id?: string): object => ({
   'gen_ai.output.messages': JSON.stringify([
     {
@@ -177,6 +179,47 @@ describe('a tool', () => {
     expect(new Set(ids).size).toBe(ids.length);
     expect(records.find((record) => record.id === idOf(5))?.body.parent_id).toBe(idOf(3));
     expect(records.find((record) => record.id === idOf(3))?.body.name).toBe('weather');
+  });
+
+  it('of an MCP server, reported by client, transport and server, is one', () => {
+    const args = { 'gen_ai.tool.call.arguments': '{"city":"Oslo"}' };
+    const records = whole(
+      agent(1),
+      chat(2, 1, calls()),
+      mcpCall(3, 1, 'wx_weather', args),
+      span(4, 3, { 'mcp.method.name': 'tools/call' }, { name: 'MCP send tools/call wx_weather' }),
+      mcpCall(5, 4, 'weather'),
+    );
+    const kinds = [2, 3, 4, 5].map((n) => records.get(idOf(n))?.body.kind);
+    expect(kinds).toEqual([undefined, undefined, undefined, 'tool']);
+    expect(records.get(idOf(5))?.body).toMatchObject({
+      kind: 'tool',
+      name: 'wx_weather',
+      input: { city: 'Oslo' },
+    });
+  });
+
+  it('of an MCP server is no second one where its reports come in batches of their own', () => {
+    const pieces = inPieces();
+    const records = [
+      ...pieces.add(mcpCall(3, 2, 'weather')),
+      ...pieces.add(mcpCall(2, 1, 'weather')),
+      ...pieces.add(agent(1)),
+    ];
+    expect(records.flatMap(({ id, body }) => (body.kind === 'tool' ? [id] : []))).toEqual([idOf(3)]);
+  });
+
+  it('of an MCP server that calls others stays, as they do', () => {
+    const records = whole(
+      agent(1),
+      mcpCall(2, 1, 'plan'),
+      mcpCall(3, 2, 'weather'),
+      mcpCall(4, 2, 'weather'),
+      mcpCall(5, 1, 'weather'),
+      mcpCall(6, 5, 'weather'),
+      mcpCall(7, 5, 'weather'),
+    );
+    for (const n of [2, 3, 4, 5, 6, 7]) expect(records.get(idOf(n))?.body.kind).toBe('tool');
   });
 });
 
