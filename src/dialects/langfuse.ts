@@ -1,9 +1,17 @@
 import type { Message, Operation, Reading, Surroundings } from '../completion/completion.ts';
 import { normaliseFinishReason, normaliseRole } from '../completion/normalise.ts';
-import { asArray, asObject, type JsonObject, member, textMember } from '../json/json-text.ts';
+import {
+  asArray,
+  asObject,
+  isText,
+  type JsonObject,
+  member,
+  textMember,
+  toJsonString,
+} from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { readOutputSchema, readRequest, readResponse, readStateReply } from '../messages/exchange.ts';
-import { joinReply, readInstructions, readMessages } from '../messages/messages.ts';
+import { joinReply, readInstructions, readMessages, textMessage } from '../messages/messages.ts';
 import { readTools } from '../messages/tools.ts';
 import { asChoices, type Content, nonEmpty, readNoted } from '../readers/content.ts';
 import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';
@@ -37,8 +45,18 @@ const TYPES: ReadonlyMap<string, Operation> = new Map([
   ['guardrail', 'guardrail'],
 ]);
 
-function operationOf({ attributes }: SpanData): Operation {
-  return TYPES.get(getString(attributes, 'langfuse.observation.type')?.toLowerCase() ?? 'span') ?? 'other';
+function operationOf(span: SpanData): Operation {
+  const type = getString(span.attributes, 'langfuse.observation.type')?.toLowerCase() ?? 'span';
+  const operation = TYPES.get(type) ?? 'other';
+  return operation === 'inference' && isEmbedding(span) ? 'embedding' : operation;
+}
+
+/** The client wrapper calls everything it sees a generation. */
+function isEmbedding({ name, attributes }: SpanData): boolean {
+  return (
+    name === 'OpenAI.embeddings' ||
+    /embedding/i.test(getString(attributes, 'langfuse.observation.model.name') ?? '')
+  );
 }
 
 function readLangfuse(span: SpanData, logs: readonly LogData[]): Reading | undefined {
@@ -93,7 +111,8 @@ function readContent(attributes: Attributes, parameters: JsonObject | undefined)
   const request = readRequest(rawInput === '' ? undefined : toolRoles(rawInput));
   // The client wrapper moves what it takes for no input into the metadata.
   const instructions = getString(attributes, 'langfuse.observation.metadata.instructions');
-  const response = readResponse(rawOutput);
+  const answered = isAnswer(rawOutput);
+  const response = answered ? {} : readResponse(rawOutput);
   // Responses only have a status; of the chat API's wrapper nothing tells.
   const status = normaliseFinishReason(getAttribute(attributes, 'langfuse.observation.metadata.status'));
   content.request = request;
@@ -105,9 +124,11 @@ function readContent(attributes: Attributes, parameters: JsonObject | undefined)
   content.instructions =
     request.instructions ??
     (instructions === undefined ? undefined : nonEmpty(readInstructions(instructions)));
-  content.choices = asArray(rawOutput)
-    ? (asChoices(readMessages(rawOutput, 'output')) ?? response.choices)
-    : response.choices;
+  if (answered) content.choices = [textMessage('assistant', answerText(attributes, rawOutput))];
+  else
+    content.choices = asArray(rawOutput)
+      ? (asChoices(readMessages(rawOutput, 'output')) ?? response.choices)
+      : response.choices;
   content.tools =
     request.tools ??
     readTools(getAttribute(attributes, 'langfuse.observation.metadata.tools')) ??
@@ -115,6 +136,23 @@ function readContent(attributes: Attributes, parameters: JsonObject | undefined)
   content.outputSchema = request.outputSchema ?? readFormat(attributes, parameters);
   content.choices = content.choices?.map(reply);
   return content;
+}
+
+/** An answer in JSON is written as it was given: what neither is nor holds a message is what the model said. */
+function isAnswer(output: unknown): boolean {
+  const list = asArray(output);
+  if (list) return list.length > 0 && !list.some((item) => asArray(item) || isMessage(asObject(item)));
+  if (asObject(output)) return readResponse(output).choices === undefined;
+  return output !== undefined && output !== null && !isText(output);
+}
+
+function isMessage(item: JsonObject | undefined): boolean {
+  return member(item, 'role', 'type', 'content', 'parts', 'kwargs', 'message', 'text') !== undefined;
+}
+
+function answerText(attributes: Attributes, output: unknown): string {
+  const raw = getAttribute(attributes, 'langfuse.observation.output');
+  return typeof raw === 'string' ? raw : toJsonString(output);
 }
 
 /** What the client wrapper takes for metadata: parts of the request and of the response, which are read as such. */

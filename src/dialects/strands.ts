@@ -42,6 +42,8 @@ function readStrands(span: SpanData, logs: readonly LogData[]): Reading | undefi
   const base = readGenAiSpan(span, logs, {
     dialect: strands.name,
     operation,
+    // A tool's messages are its arguments and its result once more, wrapped as parts of a message.
+    ...(operation === 'tool' ? { content: { notes: [] } } : {}),
     captureSetting: 'none needed: Strands records content whenever it traces',
   });
   const prompt = getAttribute(attributes, 'system_prompt');
@@ -51,17 +53,16 @@ function readStrands(span: SpanData, logs: readonly LogData[]): Reading | undefi
     instructions:
       base.instructions ?? (prompt === undefined ? undefined : nonEmpty(readInstructions(prompt))),
     inputValue: base.inputValue ?? tool?.input,
-    outputValue: base.outputValue ?? tool?.output,
+    outputValue: tool?.output ?? base.outputValue,
     toolArguments: base.toolArguments ?? (tool?.input === undefined ? undefined : toJsonString(tool.input)),
   };
 }
 
-/** `gen_ai.tool.message {content}` is what the tool was given, `gen_ai.choice {message}` what it gave. */
+/** `gen_ai.tool.message {content}` is what the tool was given; what it gave is a list of blocks, mostly of one. */
 function toolFacts(span: SpanData): { input?: Reading['inputValue']; output?: Reading['outputValue'] } {
   const asked = span.events.find((event) => event.name === 'gen_ai.tool.message');
-  const answered = span.events.find((event) => event.name === 'gen_ai.choice');
   const input = asked && jsonValue(getAttribute(asked.attributes, 'content'));
-  const raw = answered && jsonValue(getAttribute(answered.attributes, 'message'));
+  const raw = toolResult(span);
   if (raw === undefined) return { input: input as Reading['inputValue'] };
   const [block, ...more] = asArray(raw) ?? [];
   const only = more.length === 0 ? member(asObject(block), 'json', 'text') : undefined;
@@ -70,4 +71,19 @@ function toolFacts(span: SpanData): { input?: Reading['inputValue']; output?: Re
     input: input as Reading['inputValue'],
     output: (only ?? (part?.kind === 'text' ? jsonValue(part.text) : raw)) as Reading['outputValue'],
   };
+}
+
+/** `gen_ai.choice {message}`, or the attribute of its own that newer ones have, or, where the tool failed, only a message. */
+function toolResult({ attributes, events }: SpanData): unknown {
+  const answered = events.find((event) => event.name === 'gen_ai.choice');
+  const given =
+    getAttribute(attributes, 'gen_ai.tool.call.result') ??
+    (answered && getAttribute(answered.attributes, 'message'));
+  if (given !== undefined) return jsonValue(given);
+  const told = [{ attributes }, ...events]
+    .map((place) => getAttribute(place.attributes, 'gen_ai.output.messages'))
+    .find((messages) => messages !== undefined);
+  const [message] = asArray(jsonValue(told)) ?? [];
+  const [part] = asArray(member(asObject(message), 'parts')) ?? [];
+  return member(asObject(part), 'response');
 }

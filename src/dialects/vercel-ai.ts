@@ -92,7 +92,18 @@ function readVercelAi(span: SpanData, logs: readonly LogData[]): Reading | undef
       ? argumentsText(getAttribute(attributes, 'ai.toolCall.args'))
       : base.toolArguments,
     outputSchema: base.outputSchema ?? schemaValue(jsonValue(getAttribute(attributes, 'ai.schema'))),
+    error: endedWell(span) ? undefined : base.error,
   };
+}
+
+/**
+ * The SDK records an exception with each failure. An error status alone, on a call that ended well, comes from elsewhere in the
+ * trace: OpenInference's processor hands the first error on to every later span that has no status of its own.
+ */
+function endedWell({ attributes, events }: SpanData): boolean {
+  const ended =
+    getString(attributes, 'ai.response.finishReason') ?? getString(attributes, 'ai.toolCall.result');
+  return ended !== undefined && ended !== 'error' && !events.some((event) => event.name === 'exception');
 }
 
 /** `ai/<version>` in the user agent of recent releases; older ones are told by their option names. */

@@ -112,16 +112,31 @@ function partsInText(content: unknown): readonly unknown[] | undefined {
   return list && list.length > 0 && list.every((part) => isContentPart(part)) ? list : undefined;
 }
 
+/** A block without a type is an object of one member, which names it: Bedrock's, and Strands' own. Only a text is no object. */
+const BLOCKS: ReadonlySet<string> = new Set([
+  'toolUse',
+  'toolResult',
+  'reasoningContent',
+  'reasoning',
+  'image',
+  'document',
+  'video',
+  'audio',
+  'cachePoint',
+  'guardContent',
+  'citationsContent',
+  'citations',
+]);
+
 function isContentPart(part: unknown): boolean {
   const object = asObject(part);
   if (!object) return false;
   const type = textMember(object, 'type');
-  if (type === undefined)
-    return (
-      Object.keys(object).length === 1 &&
-      member(object, 'text', 'toolUse', 'toolResult', 'reasoningContent', 'image', 'document', 'video') !==
-        undefined
-    );
+  if (type === undefined) {
+    const [key, ...more] = Object.keys(object);
+    if (key === undefined || more.length > 0) return false;
+    return key === 'text' ? isText(object.text) : BLOCKS.has(key) && asObject(object[key]) !== undefined;
+  }
   return /text|image|audio|file|tool|thinking|reasoning|document|refusal|video/i.test(type);
 }
 

@@ -312,6 +312,9 @@ function readUntyped(part: JsonObject, into: Parts, depth: number): void {
     into.parts.push(mediaPart(part, snakeCase(key)));
     return;
   }
+  const cited = asObject(member(part, 'citationsContent', 'citations'));
+  if (cited && member(cited, 'content') !== undefined)
+    return readContent(member(cited, 'content'), into, depth);
   const content = textOf(part, 'content');
   if (content !== undefined) {
     into.parts.push({ kind: 'text', text: content });

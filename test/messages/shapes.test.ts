@@ -164,6 +164,30 @@ const INPUTS: [string, unknown, unknown][] = [
     ],
   ],
   [
+    'an answer with citations',
+    [{ role: 'assistant', content: [{ citationsContent: { content: [{ text: 'Yes.' }], citations: [] } }] }],
+    [{ role: 'assistant', content: 'Yes.' }],
+  ],
+  [
+    'blocks written as a text',
+    [
+      {
+        role: 'assistant',
+        content: JSON.stringify([
+          { reasoning: { text: 'hm' } },
+          { cachePoint: { cacheType: 'default' } },
+          { toolUse: { toolUseId: 't1', name: 'f', input: { a: 1 } } },
+        ]),
+      },
+    ],
+    [{ role: 'assistant', content: null, reasoning_content: 'hm', tool_calls: [call('t1', 'f', { a: 1 })] }],
+  ],
+  [
+    'a text that only looks like blocks',
+    [{ role: 'user', content: '[{"reasoning":"why"},{"image":"a.png"}]' }],
+    [{ role: 'user', content: '[{"reasoning":"why"},{"image":"a.png"}]' }],
+  ],
+  [
     'Genkit',
     [
       { role: 'model', content: [{ toolRequest: { ref: 'r', name: 'f', input: { a: 1 } } }] },
