@@ -603,7 +603,7 @@ describe('message content', () => {
       '@mastra/otel-exporter': expect.stringContaining('hideInput and hideOutput unset'),
       'genkit-tracer': expect.stringContaining('none needed'),
       'strands-agents': expect.stringContaining('none needed'),
-      'livekit-agents': expect.stringContaining('unless PII is allowed'),
+      'livekit-agents': expect.stringContaining('allow_pii=True'),
       openlit: expect.stringContaining('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true'),
     });
   });
