@@ -1,4 +1,5 @@
 /** Tool calls that completions asked for, and the completion that a tool execution belongs under. */
+import { createHash } from 'node:crypto';
 import type { Reading } from '../completion/completion.ts';
 import { detached } from '../json/detached.ts';
 import { before } from '../span/span-data.ts';
@@ -44,8 +45,13 @@ function addAsked(trace: Trace, key: string, asked: AskedCall): void {
   else list.splice(0, 1, asked);
 }
 
+/** Longer arguments are told apart by their hash: files that a model wrote must not be remembered with its calls. */
+const MAX_ARGUMENTS = 256;
+
 function signature(parentId: string, name: string, args: string): string {
-  return `${parentId}\u0000${name}\u0000${canonicalArguments(args)}`;
+  const said = canonicalArguments(args);
+  const key = said.length <= MAX_ARGUMENTS ? said : createHash('sha256').update(said).digest('base64');
+  return `${parentId}\u0000${name}\u0000${key}`;
 }
 
 /** Arguments compare as JSON, whatever order the keys were written in. */

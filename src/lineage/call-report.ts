@@ -33,8 +33,14 @@ export interface CallReport {
   letGo?(): void;
 }
 
-/** Longer texts are compared by their beginning and length. */
-const MAX_COMPARED = 65_536;
+/**
+ * Longer texts are compared by their two ends and their length: what is remembered of a call must not hold on to whole documents. The end
+ * tells apart what one template began.
+ */
+const HEAD = 1_536;
+const TAIL = 512;
+/** Longest text that is compared whole. */
+const MAX_WHOLE = HEAD + TAIL;
 
 /** What is compared, worked out when something is compared with it, which for most calls is never. */
 class LazyReport implements CallReport {
@@ -122,9 +128,11 @@ function wordsOf(reading: Reading): Words {
     question: last ? textOf(last) : '',
     replyText: reply ? textOf(reply) : '',
     replyCalls: calls.map((call) => detached(call.name)),
-    replyArguments: calls
-      .map((call) => squeeze(typeof call.arguments === 'string' ? call.arguments : call.arguments.json))
-      .join('\n'),
+    replyArguments: squeeze(
+      calls
+        .map((call) => (typeof call.arguments === 'string' ? call.arguments : call.arguments.json))
+        .join(','),
+    ),
     tokens: (input ?? 0) + (output ?? 0) > 0 ? `${input ?? ''}/${output ?? ''}` : '',
     failure:
       reading.error && squeeze(`${reading.error.type ?? ''} ${reading.error.message ?? ''}`).toLowerCase(),
@@ -143,7 +151,9 @@ function textOf(message: Message): string {
 /** Texts compare without white space: emitters join parts differently. */
 function squeeze(text: string): string {
   const bare = text.replace(/\s+/g, '');
-  return detached(bare.length > MAX_COMPARED ? `${bare.slice(0, MAX_COMPARED)}#${bare.length}` : bare);
+  return detached(
+    bare.length <= MAX_WHOLE ? bare : `${bare.slice(0, HEAD)} ${bare.length} ${bare.slice(-TAIL)}`,
+  );
 }
 
 export function nanosBetween(a: HrTime, b: HrTime): number {
@@ -263,7 +273,10 @@ const MIN_PREFIX = 24;
 function compareTexts(a: string, b: string): Comparison {
   if (a === '' || b === '') return 'incomparable';
   if (a === b) return 'same';
-  const [long, brief] = a.length > b.length ? [a, b] : [b, a];
+  // Of a text that is not whole the beginning is all that a shorter copy can be held against.
+  const [one, other] =
+    Math.max(a.length, b.length) > MAX_WHOLE ? [a.slice(0, HEAD), b.slice(0, HEAD)] : [a, b];
+  const [long, brief] = one.length > other.length ? [one, other] : [other, one];
   return brief.length >= MIN_PREFIX && long.startsWith(brief) ? 'same' : 'differ';
 }
 

@@ -198,16 +198,14 @@ function keepOpen(trace: Trace, hold: (report: CallReport) => void): void {
     last?.letGo();
     if (call) hold(call);
   }
+  dropTold(trace);
   trace.isOver = false;
   trace.latest.length = 0;
 }
 
 /** Nothing runs any more: all that is left to know is where a span that comes after all would hang. */
 function keepClosed(trace: Trace): void {
-  const { completions, direct, records } = trace.total;
-  const isTold = trace.groupRecorded || !trace.rollsUp;
-  if (isTold) trace.total = { completions, direct, records };
-  if (!isTold || trace.below.size > 0) {
+  if (!dropTold(trace) || trace.below.size > 0) {
     for (const { first, last, call } of trace.latest) {
       first?.letGo();
       last?.letGo();
@@ -217,6 +215,14 @@ function keepClosed(trace: Trace): void {
   trace.isOver = true;
   trace.latest.length = 0;
   trace.reports.length = 0;
+}
+
+/** The group's record is made, or none will be: what was said first and last is wanted no more. */
+function dropTold(trace: Trace): boolean {
+  const isTold = trace.groupRecorded || !trace.rollsUp;
+  const { completions, direct, records } = trace.total;
+  if (isTold) trace.total = { completions, direct, records };
+  return isTold;
 }
 
 function countCollisions(nodes: readonly TraceNode[]): number {

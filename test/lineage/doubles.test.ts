@@ -240,6 +240,33 @@ describe('what disagrees is not one call', () => {
     expect(group([first, other(told)])).toEqual(expected ? ['a+b'] : []);
   });
 
+  describe('of long texts, both ends and the length are compared', () => {
+    const words = (about: string, count: number): string =>
+      Array.from({ length: count }, (_, n) => `${about}${n}`).join(' ');
+    const document = words('word', 20_000);
+
+    it.each<[string, string, boolean]>([
+      ['the same', document, true],
+      ['cut by a span limit', document.slice(0, 50_000), true],
+      ['cut to less than is kept whole', document.slice(0, 1_000), true],
+      ['another beginning', words('other', 20_000), false],
+    ])('%s', (_, question, expected) => {
+      expect(group([{ ...base, question: document }, other({ question })])).toEqual(expected ? ['a+b'] : []);
+    });
+
+    it('one template over many documents: each is paired with itself', () => {
+      const template = words('instruction', 2_000);
+      const told = Array.from({ length: 12 }, (_, n): Told[] => {
+        const question = `${template} ${words(`document${n}x`, 200)}`;
+        return [
+          { id: `a${n}`, scope: 'langchain', from: 0, to: 110 + n, question },
+          { id: `b${n}`, scope: 'openai', from: 5, to: 110 - n, question },
+        ];
+      }).flat();
+      expect(group(told)).toEqual(Array.from({ length: 12 }, (_, n) => `a${n}+b${n}`).sort());
+    });
+  });
+
   it('a lost tool call does not disagree, another one does', () => {
     const told = { ...base, ...call('weather', 'time') };
     expect(group([told, other(call('weather'))])).toEqual(['a+b']);

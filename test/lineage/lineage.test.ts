@@ -154,6 +154,23 @@ describe('a tool', () => {
     expect(records.get(idOf(4))?.body.parent_id).toBe(idOf(3));
   });
 
+  it('hangs there by arguments of any length, and only by these', () => {
+    const file = (last: string): object => ({ path: 'notes.md', text: `${'line\n'.repeat(20_000)}${last}` });
+    const asksFor = (args: object) => ({
+      'gen_ai.output.messages': JSON.stringify([
+        { role: 'assistant', parts: [{ type: 'tool_call', name: 'weather', arguments: args }] },
+      ]),
+    });
+    const { path, text } = file('one') as { path: string; text: string };
+    const records = whole(
+      agent(1),
+      chat(2, 1, asksFor(file('one'))),
+      chat(3, 1, asksFor(file('two'))),
+      tool(4, 1, { 'gen_ai.tool.call.arguments': JSON.stringify({ text, path }) }),
+    );
+    expect(records.get(idOf(4))?.body.parent_id).toBe(idOf(2));
+  });
+
   it('hangs under its enclosing span where nobody asked', () => {
     const records = whole(
       agent(2, 1),
