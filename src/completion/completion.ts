@@ -118,7 +118,7 @@ export interface Reading {
    * An inference that stands for the call only if no inference is reported below it (a framework's own summary span). Around one
    * call it is a second report of it; around several it is this instead.
    */
-  readonly yields?: 'workflow' | 'other' | undefined;
+  readonly yields?: 'agent' | 'workflow' | 'other' | undefined;
   /** Name of the step: tool, workflow or agent. Default: the span's name. */
   readonly name?: string | undefined;
   readonly agentName?: string | undefined;

@@ -1,20 +1,13 @@
 import type { Message, Operation, Reading, Surroundings } from '../completion/completion.ts';
 import { normaliseFinishReason, normaliseRole } from '../completion/normalise.ts';
-import {
-  asArray,
-  asObject,
-  isText,
-  type JsonObject,
-  member,
-  textMember,
-  toJsonString,
-} from '../json/json-text.ts';
+import { asArray, asObject, type JsonObject, member, textMember } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { readOutputSchema, readRequest, readResponse, readStateReply } from '../messages/exchange.ts';
-import { joinReply, readInstructions, readMessages, textMessage } from '../messages/messages.ts';
+import { readOutputSchema, readRequest, readStateReply } from '../messages/exchange.ts';
+import { joinReply, readInstructions } from '../messages/messages.ts';
 import { readTools } from '../messages/tools.ts';
-import { asChoices, type Content, nonEmpty, readNoted } from '../readers/content.ts';
+import { type Content, nonEmpty, readNoted } from '../readers/content.ts';
 import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';
+import { readCallOutput } from '../readers/observation.ts';
 import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
 import type { RawUsage } from '../readers/usage.ts';
 import { getAttribute, getString, hasAttribute, toCount } from '../span/attributes.ts';
@@ -103,16 +96,12 @@ function readContent(attributes: Attributes, parameters: JsonObject | undefined)
     'langfuse.observation.input',
     content.notes,
   );
-  const rawOutput = readNoted(
-    getAttribute(attributes, 'langfuse.observation.output'),
-    'langfuse.observation.output',
-    content.notes,
-  );
+  const output = getAttribute(attributes, 'langfuse.observation.output');
+  const rawOutput = readNoted(output, 'langfuse.observation.output', content.notes);
   const request = readRequest(rawInput === '' ? undefined : toolRoles(rawInput));
   // The client wrapper moves what it takes for no input into the metadata.
   const instructions = getString(attributes, 'langfuse.observation.metadata.instructions');
-  const answered = isAnswer(rawOutput);
-  const response = answered ? {} : readResponse(rawOutput);
+  const { choices, response } = readCallOutput(output, rawOutput);
   // Responses only have a status; of the chat API's wrapper nothing tells.
   const status = normaliseFinishReason(getAttribute(attributes, 'langfuse.observation.metadata.status'));
   content.request = request;
@@ -124,35 +113,13 @@ function readContent(attributes: Attributes, parameters: JsonObject | undefined)
   content.instructions =
     request.instructions ??
     (instructions === undefined ? undefined : nonEmpty(readInstructions(instructions)));
-  if (answered) content.choices = [textMessage('assistant', answerText(attributes, rawOutput))];
-  else
-    content.choices = asArray(rawOutput)
-      ? (asChoices(readMessages(rawOutput, 'output')) ?? response.choices)
-      : response.choices;
   content.tools =
     request.tools ??
     readTools(getAttribute(attributes, 'langfuse.observation.metadata.tools')) ??
     readTools(parameters && member(parameters, 'tools'));
   content.outputSchema = request.outputSchema ?? readFormat(attributes, parameters);
-  content.choices = content.choices?.map(reply);
+  content.choices = choices?.map(reply);
   return content;
-}
-
-/** An answer in JSON is written as it was given: what neither is nor holds a message is what the model said. */
-function isAnswer(output: unknown): boolean {
-  const list = asArray(output);
-  if (list) return list.length > 0 && !list.some((item) => asArray(item) || isMessage(asObject(item)));
-  if (asObject(output)) return readResponse(output).choices === undefined;
-  return output !== undefined && output !== null && !isText(output);
-}
-
-function isMessage(item: JsonObject | undefined): boolean {
-  return member(item, 'role', 'type', 'content', 'parts', 'kwargs', 'message', 'text') !== undefined;
-}
-
-function answerText(attributes: Attributes, output: unknown): string {
-  const raw = getAttribute(attributes, 'langfuse.observation.output');
-  return typeof raw === 'string' ? raw : toJsonString(output);
 }
 
 /** What the client wrapper takes for metadata: parts of the request and of the response, which are read as such. */

@@ -1,10 +1,11 @@
 import type { Message, Operation, Reading } from '../completion/completion.ts';
-import { asArray, asObject, asText, member, textMember, toJsonString } from '../json/json-text.ts';
+import { asArray, asText, toJsonString } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { readMessages } from '../messages/messages.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { ioValue, operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
-import { getAttribute, getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
+import { readToolAnswer } from '../readers/observation.ts';
+import { getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
 import type { Attributes, LogData, Scope, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
@@ -86,7 +87,8 @@ function readOpenLlmetry(span: SpanData, logs: readonly LogData[]): Reading | un
     captureSetting: 'traceContent: true (TRACELOOP_TRACE_CONTENT=true)',
   });
   const entity = getString(attributes, 'traceloop.entity.name');
-  const answer = operation === 'tool' ? toolMessage(attributes) : undefined;
+  const answer =
+    operation === 'tool' ? readToolAnswer(ioValue(attributes, 'traceloop.entity.output')) : undefined;
   return {
     ...base,
     name: operation === 'inference' ? base.name : (answer?.name ?? entity ?? base.name),
@@ -96,16 +98,6 @@ function readOpenLlmetry(span: SpanData, logs: readonly LogData[]): Reading | un
     toolArguments: base.toolArguments ?? (operation === 'tool' ? toolArguments(attributes) : undefined),
     toolCallId: base.toolCallId ?? answer?.id,
   };
-}
-
-/** LangChain's tools answer with a message, which knows the tool's own name and the call. */
-function toolMessage(
-  attributes: Attributes,
-): { name: string | undefined; id: string | undefined } | undefined {
-  const output = asObject(jsonValue(getAttribute(attributes, 'traceloop.entity.output')));
-  const fields = asObject(member(output, 'kwargs'));
-  const id = textMember(fields, 'tool_call_id');
-  return id === undefined ? undefined : { name: textMember(fields, 'name'), id };
 }
 
 /** `{args: [x], kwargs: {}}` around one argument says no more than the argument. */

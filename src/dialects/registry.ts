@@ -7,8 +7,10 @@ import { claudeCode } from './claude-code.ts';
 import type { Dialect } from './dialect.ts';
 import { genkit } from './genkit.ts';
 import { googleAdk } from './google-adk.ts';
+import { laminar } from './laminar.ts';
 import { langfuse } from './langfuse.ts';
 import { langSmith } from './langsmith.ts';
+import { langWatch } from './langwatch.ts';
 import { liteLlm } from './litellm.ts';
 import { livekit } from './livekit.ts';
 import { mastra } from './mastra.ts';
@@ -23,6 +25,7 @@ import { sentry } from './sentry.ts';
 import { strands } from './strands.ts';
 import { vercelAi } from './vercel-ai.ts';
 import { vercelAiOtel } from './vercel-ai-otel.ts';
+import { voltAgent } from './voltagent.ts';
 
 /**
  * Built-in dialects in the order they are asked; the first that says yes reads the span, alone. Specific before general: what a second
@@ -36,6 +39,9 @@ export const DIALECTS: readonly Dialect[] = [
   mastra,
   genkit,
   googleAdk,
+  laminar,
+  langWatch,
+  voltAgent,
   livekit,
   claudeCode,
   anthropicSdk,

@@ -33,6 +33,7 @@ const PREFIXES = [
   'langfuse.observation.metadata.',
   'langsmith.metadata.',
   'mastra.metadata.',
+  'lmnr.association.properties.metadata.',
 ] as const;
 
 const METADATA_PREFIXES = [
@@ -45,6 +46,7 @@ const METADATA_PREFIXES = [
   'mastra.metadata.',
   'lmnr.association.properties.metadata.',
   'lmnr.association.properties.',
+  'langwatch.langchain.run.metadata.',
   'genkit:metadata:',
   'trace.metadata.',
   'metadata.',

@@ -54,6 +54,7 @@ const KEYS: { readonly [field in Exclude<keyof RawUsage, 'rule'>]: readonly stri
     'ai.usage.cachedInputTokens',
     'llm.token_count.prompt_details.cache_read',
     'llm.usage.cache_read_input_tokens',
+    'llm.usage.cached_tokens',
     'usage.cached_tokens',
     'cache_read_tokens',
   ],

@@ -40,8 +40,11 @@ function nameOf(plan: RecordPlan): string {
 
 /** Errors, and the way back to the span: a trace record has no other place for them. */
 function traceMetadata(plan: RecordPlan, options: BuildOptions): { [key: string]: JsonValue | undefined } {
-  const error =
-    plan.reading?.error ?? (plan.span?.statusCode === 2 ? { message: plan.span.statusMessage } : undefined);
+  const { span, reading } = plan;
+  // A dialect that has read the span knows better than its status.
+  const isRead = reading !== undefined && reading.operation !== 'other';
+  const failed = span?.statusCode === 2 ? { message: span.statusMessage } : undefined;
+  const error = isRead ? reading.error : failed;
   return {
     ...customMetadata(plan, options),
     'error.type': error && ('type' in error ? (error.type ?? 'error') : 'error'),

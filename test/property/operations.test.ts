@@ -33,9 +33,9 @@ describe('operationOf', () => {
         }
       }
     }
-    // LiteLLM's spans have to be read.
+    // Spans of these have to be read.
     const silent = DIALECTS.map(({ name }) => name).filter((name) => !told.has(name));
-    expect(silent).toEqual(['litellm']);
+    expect(silent).toEqual(['voltagent', 'litellm']);
   });
 
   it('agrees with read for damaged spans', () => {

@@ -140,6 +140,26 @@ const EMITTERS: readonly Emitter[] = [
     content: 'on',
   },
   {
+    name: /^@lmnr-ai\/lmnr$/,
+    scope: 'lmnr.tracer',
+    attributes: { 'lmnr.span.type': 'LLM', 'gen_ai.request.model': 'm' },
+    content: 'on',
+    code: /\b(traceContent\s*:\s*false|ignore(Input|Output)\s*:\s*true)\b/,
+  },
+  {
+    name: /^langwatch$/,
+    scope: 'langwatch',
+    attributes: { 'langwatch.span.type': 'llm', 'gen_ai.request.model': 'm' },
+    content: 'on',
+    code: /\bdataCapture\s*:\s*['"](none|input|output)['"]/,
+  },
+  {
+    name: /^@voltagent\/core$/,
+    scope: '@voltagent/core',
+    attributes: { 'span.type': 'llm', 'llm.model': 'm' },
+    content: 'on',
+  },
+  {
     name: /^@mastra\/(otel-exporter|otel-bridge)$/,
     scope: '@mastra/otel-exporter',
     attributes: { ...CONVENTIONS, 'mastra.span.type': 'model_generation' },

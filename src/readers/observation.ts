@@ -1,0 +1,94 @@
+/** What tracers of functions write of a model call: one value that went in and one that came out, in whatever shape the function has. */
+import {
+  asArray,
+  asObject,
+  isText,
+  type JsonObject,
+  member,
+  textMember,
+  toJsonString,
+} from '../json/json-text.ts';
+import { jsonValue } from '../json/read-json.ts';
+import { type RequestFacts, type ResponseFacts, readRequest, readResponse } from '../messages/exchange.ts';
+import { readMessages, textMessage } from '../messages/messages.ts';
+import { getAttribute } from '../span/attributes.ts';
+import type { LogData, SpanData } from '../span/span-data.ts';
+import { asChoices, type Content, nonEmpty, readGenAiContent, readNoted } from './content.ts';
+
+/**
+ * The conventions' own messages, and for what they leave out the values under these keys.
+ *
+ * @param unwrap takes off what the tracer puts around a value
+ */
+export function readObservedContent(
+  span: SpanData,
+  logs: readonly LogData[],
+  inputKey: string,
+  outputKey: string,
+  unwrap: (value: unknown) => unknown = (value) => value,
+): Content {
+  const content = readGenAiContent(span, logs);
+  const { attributes } = span;
+  if (content.input === undefined) {
+    const value = readNoted(getAttribute(attributes, inputKey), inputKey, content.notes);
+    const request = readCallInput(unwrap(value));
+    content.request = request;
+    content.input = nonEmpty(request.messages);
+    content.instructions ??= request.instructions;
+  }
+  if (content.choices === undefined) {
+    const raw = getAttribute(attributes, outputKey);
+    const value = readNoted(raw, outputKey, content.notes);
+    const inner = unwrap(value);
+    const { choices, response } = readCallOutput(inner === value ? raw : inner, inner);
+    content.choices = choices;
+    content.response ??= response;
+  }
+  return content;
+}
+
+/** A request, a list of messages, or a function's arguments, the first of which is one of these. */
+export function readCallInput(value: unknown): RequestFacts {
+  if (value === undefined || value === '') return {};
+  const [first] = asArray(value) ?? [];
+  return readRequest(asArray(first) || isText(first) ? first : value);
+}
+
+/**
+ * A reply, a response or messages. An answer in JSON is written as it was given: what neither is nor holds a message is what the model said.
+ *
+ * @param raw the attribute
+ * @param value the same, opened
+ */
+export function readCallOutput(
+  raw: unknown,
+  value: unknown = jsonValue(raw),
+): { readonly choices: Content['choices']; readonly response: ResponseFacts } {
+  if (isAnswer(value)) {
+    const text = typeof raw === 'string' ? raw : toJsonString(value);
+    return { choices: [textMessage('assistant', text)], response: {} };
+  }
+  const response = readResponse(value);
+  const listed = asArray(value) && asChoices(readMessages(value, 'output'));
+  return { choices: listed ?? response.choices, response };
+}
+
+function isAnswer(output: unknown): boolean {
+  const list = asArray(output);
+  if (list) return list.length > 0 && !list.some((item) => asArray(item) || isMessage(asObject(item)));
+  if (asObject(output)) return readResponse(output).choices === undefined;
+  return output !== undefined && output !== null && !isText(output);
+}
+
+function isMessage(item: JsonObject | undefined): boolean {
+  return member(item, 'role', 'type', 'content', 'parts', 'kwargs', 'message', 'text') !== undefined;
+}
+
+/** LangChain's tools answer with a message, which knows the tool's own name and the call. */
+export function readToolAnswer(
+  output: unknown,
+): { readonly name: string | undefined; readonly id: string } | undefined {
+  const fields = asObject(member(asObject(output), 'kwargs'));
+  const id = textMember(fields, 'tool_call_id');
+  return id === undefined ? undefined : { name: textMember(fields, 'name'), id };
+}
