@@ -112,7 +112,9 @@ export function createConverter(config: ConvertConfig): Converter {
       surroundings = { ...surroundings, session: { value: session, rank: 2 } };
       reading = { ...(reading ?? { operation: 'other' }), surroundings };
     }
-    return { span, dialect: dialect?.name ?? 'plain', reading, surroundings };
+    const startTime = reading?.startTime;
+    const timed = startTime === undefined ? span : { ...span, startTime };
+    return { span: timed, dialect: dialect?.name ?? 'plain', reading, surroundings };
   }
 
   return {

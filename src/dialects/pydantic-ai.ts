@@ -1,9 +1,9 @@
 import type { Operation, Reading } from '../completion/completion.ts';
-import { asArray, asObject, asText, type JsonObject, member } from '../json/json-text.ts';
+import { asArray, asObject, asText, member } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { joinReply, readInstructions, readMessages } from '../messages/messages.ts';
+import { readInstructions, readMessages } from '../messages/messages.ts';
 import { readTools, schemaValue } from '../messages/tools.ts';
-import { type Content, nonEmpty, readGenAiContent } from '../readers/content.ts';
+import { type Content, fromEventList, nonEmpty, readGenAiContent } from '../readers/content.ts';
 import { ioValue, operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { getAttribute, getString, hasAttribute } from '../span/attributes.ts';
 import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
@@ -90,7 +90,7 @@ function firstUserText({ input }: Reading): Reading['inputValue'] {
 
 function readContent(span: SpanData, logs: readonly LogData[]): Content {
   const content = readGenAiContent(span, logs);
-  fromEventList(asArray(jsonValue(getAttribute(span.attributes, 'events'))), content);
+  fromEventList(getAttribute(span.attributes, 'events'), content);
   const request = asObject(jsonValue(getAttribute(span.attributes, 'model_request_parameters')));
   if (request) {
     const offered = [
@@ -101,25 +101,4 @@ function readContent(span: SpanData, logs: readonly LogData[]): Content {
     content.outputSchema ??= schemaValue(member(asObject(member(request, 'output_object')), 'json_schema'));
   }
   return content;
-}
-
-/** Format version 1: all events of the call as one JSON list in an attribute. */
-function fromEventList(events: readonly unknown[] | undefined, content: Content): void {
-  if (!events) return;
-  const input: JsonObject[] = [];
-  let reply: JsonObject | undefined;
-  for (const item of events) {
-    const event = asObject(item);
-    const name = asText(member(event, 'event.name')) ?? '';
-    if (!event) continue;
-    if (name === 'gen_ai.choice') {
-      reply = asObject(member(event, 'message'));
-    } else {
-      const role = /^gen_ai\.(\w+)\.message$/.exec(name)?.[1];
-      if (role !== undefined) input.push({ ...event, role: asText(member(event, 'role')) ?? role });
-    }
-  }
-  content.input ??= nonEmpty(readMessages(input, 'input'));
-  const choice = reply && joinReply(readMessages([{ ...reply, role: 'assistant' }], 'output'));
-  if (choice) content.choices ??= [choice];
 }

@@ -13,6 +13,7 @@ import { langSmith } from './langsmith.ts';
 import { langWatch } from './langwatch.ts';
 import { liteLlm } from './litellm.ts';
 import { livekit } from './livekit.ts';
+import { logfire } from './logfire.ts';
 import { mastra } from './mastra.ts';
 import { mcp } from './mcp.ts';
 import { mistralSdk } from './mistral-sdk.ts';
@@ -48,6 +49,7 @@ export const DIALECTS: readonly Dialect[] = [
   mistralSdk,
   sentry,
   pydanticAi,
+  logfire,
   otelOpenAi,
   awsSdk,
   mcp,

@@ -182,6 +182,28 @@ function fromEvents(events: readonly Event[], content: Content): void {
   }
 }
 
+/** All events of the call as one JSON list in an attribute: Pydantic AI's first format, and Logfire's. */
+export function fromEventList(raw: unknown, content: Content): void {
+  const events = asArray(jsonValue(raw));
+  if (!events) return;
+  const input: JsonObject[] = [];
+  let reply: JsonObject | undefined;
+  for (const item of events) {
+    const event = asObject(item);
+    const name = asText(member(event, 'event.name')) ?? '';
+    if (!event) continue;
+    if (name === 'gen_ai.choice') {
+      reply = asObject(member(event, 'message'));
+    } else {
+      const role = /^gen_ai\.(\w+)\.message$/.exec(name)?.[1];
+      if (role !== undefined) input.push({ ...event, role: asText(member(event, 'role')) ?? role });
+    }
+  }
+  content.input ??= nonEmpty(readMessages(input, 'input'));
+  const choice = reply && joinReply(readMessages([{ ...reply, role: 'assistant' }], 'output'));
+  if (choice) content.choices ??= [choice];
+}
+
 function oneReply(messages: readonly Message[]): readonly Message[] | undefined {
   const reply = joinReply(messages);
   return reply === undefined ? undefined : [reply];
