@@ -24,7 +24,19 @@ function readOtelGenAi(span: SpanData, logs: readonly LogData[]): Reading | unde
   return readGenAiSpan(span, logs, {
     dialect: otelGenAi.name,
     operation,
-    captureSetting:
-      'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true, or SPAN_ONLY where OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental',
+    captureSetting: SETTINGS.find(([scope]) => scope.test(span.scope.name))?.[1] ?? CONVENTIONS_SETTING,
   });
 }
+
+const CONVENTIONS_SETTING =
+  'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true, or SPAN_ONLY where OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental';
+
+/** Emitters with a switch of their own, by their scopes. */
+const SETTINGS: readonly (readonly [scope: RegExp, setting: string])[] = [
+  [/^agent_framework/, 'ENABLE_SENSITIVE_DATA=true, or enable_instrumentation(enable_sensitive_data=True)'],
+  [
+    /semantic_?kernel/i,
+    'SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS_SENSITIVE=true, and the log records of Python exported too',
+  ],
+  [/^@?azure[./]/, 'AZURE_TRACING_GEN_AI_CONTENT_RECORDING_ENABLED=true'],
+];

@@ -1,0 +1,23 @@
+/** A call without messages names the switch of the library that reported it, and of no other. */
+import { describe, expect, it } from 'vitest';
+import { convertSpans } from '../../src/index.ts';
+import { scenarioNamed } from './support/corpus.ts';
+import { toSdkLog, toSdkSpan } from './support/sdk-shapes.ts';
+
+describe('the setting that turns content on', () => {
+  it.each([
+    ['extra/agent-framework/chat-no-content', 'ENABLE_SENSITIVE_DATA=true'],
+    ['extra/semantic-kernel/chat-no-content', 'DIAGNOSTICS_SENSITIVE=true'],
+    ['extra/azure-ai-inference/chat-no-content', 'AZURE_TRACING_GEN_AI_CONTENT_RECORDING_ENABLED=true'],
+    ['otel-openai/chat-no-content', 'captureMessageContent: true'],
+  ])('%s', (name, setting) => {
+    const scenario = scenarioNamed(name);
+    const records = convertSpans(
+      scenario.spans.map((span) => toSdkSpan(span)),
+      { projectId: 'project-1', logs: scenario.logs.map(toSdkLog) },
+    );
+    const completions = records.filter(({ kind }) => kind === 'completion');
+    expect(completions).toHaveLength(1);
+    expect(completions[0]?.receipt.missing).toEqual([expect.stringContaining(setting)]);
+  });
+});
