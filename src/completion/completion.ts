@@ -3,7 +3,6 @@
  * Every dialect reads into it, every record is built from it.
  */
 import type { JsonText, LazyJson, Text } from '../json/json-text.ts';
-import type { HrTime } from '../span/span-data.ts';
 
 /**
  * What a span reports. `inference` becomes a completion; `agent` and `workflow` a trace record; the middle ones a trace record
@@ -121,7 +120,7 @@ export interface Reading {
    */
   readonly yields?: 'agent' | 'workflow' | 'other' | undefined;
   /** When it began, where the span is only a mark at its end. */
-  readonly startTime?: HrTime | undefined;
+  readonly startTime?: readonly [seconds: number, nanos: number] | undefined;
   /** Name of the step: tool, workflow or agent. Default: the span's name. */
   readonly name?: string | undefined;
   readonly agentName?: string | undefined;

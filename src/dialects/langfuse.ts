@@ -1,13 +1,21 @@
 import type { Message, Operation, Reading, Surroundings } from '../completion/completion.ts';
 import { normaliseFinishReason, normaliseRole } from '../completion/normalise.ts';
-import { asArray, asObject, type JsonObject, member, textMember } from '../json/json-text.ts';
+import {
+  asArray,
+  asObject,
+  type JsonObject,
+  type LazyJson,
+  member,
+  textMember,
+  toJsonString,
+} from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { readOutputSchema, readRequest, readStateReply } from '../messages/exchange.ts';
-import { joinReply, readInstructions } from '../messages/messages.ts';
+import { joinReply, readInstructions, readMessages } from '../messages/messages.ts';
 import { readTools } from '../messages/tools.ts';
 import { type Content, nonEmpty, readNoted } from '../readers/content.ts';
 import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';
-import { readCallOutput } from '../readers/observation.ts';
+import { readArguments, readCallOutput } from '../readers/observation.ts';
 import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
 import type { RawUsage } from '../readers/usage.ts';
 import { getAttribute, getString, hasAttribute, toCount } from '../span/attributes.ts';
@@ -78,15 +86,22 @@ function readLangfuse(span: SpanData, logs: readonly LogData[]): Reading | undef
     inputValue:
       operation === 'inference'
         ? undefined
-        : ioValue(attributes, 'langfuse.observation.input', 'langfuse.trace.input'),
+        : (readArguments(ioValue(attributes, 'langfuse.observation.input', 'langfuse.trace.input')) as
+            | LazyJson
+            | undefined),
     outputValue:
       operation === 'inference'
         ? undefined
         : ioValue(attributes, 'langfuse.observation.output', 'langfuse.trace.output'),
-    toolArguments: operation === 'tool' ? getString(attributes, 'langfuse.observation.input') : undefined,
+    toolArguments: operation === 'tool' ? toolArguments(attributes) : undefined,
     timeToFirstToken: base.timeToFirstToken ?? firstToken(span),
     surroundings: operation === 'inference' ? withoutRequest(base.surroundings) : base.surroundings,
   };
+}
+
+function toolArguments(attributes: Attributes): string | undefined {
+  const args = readArguments(ioValue(attributes, 'langfuse.observation.input'));
+  return args === undefined ? undefined : toJsonString(args);
 }
 
 function readContent(attributes: Attributes, parameters: JsonObject | undefined): Content {
@@ -98,12 +113,15 @@ function readContent(attributes: Attributes, parameters: JsonObject | undefined)
   );
   const output = getAttribute(attributes, 'langfuse.observation.output');
   const rawOutput = readNoted(output, 'langfuse.observation.output', content.notes);
-  const request = readRequest(rawInput === '' ? undefined : toolRoles(rawInput));
+  const { messages, offered } = partTools(rawInput === '' ? undefined : rawInput);
+  const request = readRequest(toolRoles(messages));
   // The client wrapper moves what it takes for no input into the metadata.
   const instructions = getString(attributes, 'langfuse.observation.metadata.instructions');
   const { choices, response } = readCallOutput(output, rawOutput);
   // Responses only have a status; of the chat API's wrapper nothing tells.
-  const status = normaliseFinishReason(getAttribute(attributes, 'langfuse.observation.metadata.status'));
+  const status = normaliseFinishReason(
+    getAttribute(attributes, 'langfuse.observation.metadata.status') ?? statusOf(rawOutput),
+  );
   content.request = request;
   content.response = {
     ...response,
@@ -115,11 +133,26 @@ function readContent(attributes: Attributes, parameters: JsonObject | undefined)
     (instructions === undefined ? undefined : nonEmpty(readInstructions(instructions)));
   content.tools =
     request.tools ??
+    readTools(offered) ??
     readTools(getAttribute(attributes, 'langfuse.observation.metadata.tools')) ??
     readTools(parameters && member(parameters, 'tools'));
   content.outputSchema = request.outputSchema ?? readFormat(attributes, parameters);
-  content.choices = choices?.map(reply);
+  content.choices = (apart(rawOutput, parameters) ?? choices)?.map(reply);
   return content;
+}
+
+/** Python's client wrapper lists the choices: as many messages as were asked for. */
+function apart(output: unknown, parameters: JsonObject | undefined): Content['choices'] {
+  const list = asArray(output);
+  if (!list || list.length < 2 || toCount(member(parameters, 'n')) !== list.length) return undefined;
+  const messages = readMessages(list, 'output');
+  return messages.length === list.length ? messages : undefined;
+}
+
+/** Of the message that a Responses reply ends with. */
+function statusOf(output: unknown): string | undefined {
+  const last = asObject(asArray(output)?.at(-1) ?? output);
+  return textMember(last, 'type') === 'message' ? textMember(last, 'status') : undefined;
 }
 
 /** What the client wrapper takes for metadata: parts of the request and of the response, which are read as such. */
@@ -145,6 +178,28 @@ function readFormat(attributes: Attributes, parameters: JsonObject | undefined):
 
 function reply(message: Message): Message {
   return message.role === 'assistant' ? message : (joinReply([{ ...message, role: 'assistant' }]) ?? message);
+}
+
+/** Python's LangChain handler adds the tools that were offered to the messages, as messages of role `tool`. */
+function partTools(input: unknown): {
+  readonly messages: unknown;
+  readonly offered: readonly unknown[] | undefined;
+} {
+  const list = asArray(input);
+  const offered = list?.flatMap((item) => offeredTool(item) ?? []) ?? [];
+  if (offered.length === 0) return { messages: input, offered: undefined };
+  return { messages: list?.filter((item) => offeredTool(item) === undefined), offered };
+}
+
+function offeredTool(item: unknown): JsonObject | undefined {
+  const message = asObject(item);
+  const content = asObject(member(message, 'content'));
+  const isOffer =
+    textMember(message, 'role') === 'tool' &&
+    textMember(message, 'tool_call_id') === undefined &&
+    textMember(content, 'type') === 'function' &&
+    asObject(member(content, 'function')) !== undefined;
+  return isOffer ? content : undefined;
 }
 
 /** The LangChain handler writes a tool message's role as the tool's name, and its call id, if at all, among the extra arguments. */

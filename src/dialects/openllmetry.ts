@@ -1,7 +1,7 @@
 import type { Message, Operation, Reading } from '../completion/completion.ts';
 import { asArray, asText, toJsonString } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { readMessages } from '../messages/messages.ts';
+import { joinReply, readMessages } from '../messages/messages.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { ioValue, operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { readToolAnswer } from '../readers/observation.ts';
@@ -118,7 +118,8 @@ function toolArguments(attributes: Attributes): string | undefined {
 
 function readContent(span: SpanData, logs: readonly LogData[]): Content {
   const content = readGenAiContent(span, logs);
-  content.input = content.input?.flatMap(expandResponsesInput);
+  content.input = content.input?.flatMap(expandResponsesInput).map(openItems);
+  content.choices = content.choices?.map(openItems);
   return content;
 }
 
@@ -131,6 +132,31 @@ function expandResponsesInput(message: Message): readonly Message[] {
   const list = asArray(jsonValue(text));
   const items = list?.every((item) => isResponsesItem(item)) ? readMessages(list, 'input') : [];
   return items.length > 0 ? items : [message];
+}
+
+/** LangChain's replies from the Responses API: each item as JSON in a text of its own, and the calls once more as calls. */
+function openItems(message: Message): Message {
+  if (message.role !== 'assistant') return message;
+  const items = message.parts.map(itemOf);
+  if (items.every((item) => item === undefined)) return message;
+  const read = joinReply(
+    readMessages(
+      items.filter((item) => item !== undefined),
+      'output',
+    ),
+  );
+  return {
+    ...message,
+    parts: [...(read?.parts ?? []), ...message.parts.filter((_, i) => items[i] === undefined)],
+    toolCalls: message.toolCalls.length > 0 ? message.toolCalls : (read?.toolCalls ?? []),
+  };
+}
+
+function itemOf(part: Message['parts'][number]): unknown {
+  const text = part.kind === 'text' ? asText(part.text) : undefined;
+  if (text === undefined || !/^\s*\{/.test(text) || !text.includes('"type"')) return undefined;
+  const value = jsonValue(text);
+  return isResponsesItem(value) ? value : undefined;
 }
 
 function isResponsesItem(item: unknown): boolean {

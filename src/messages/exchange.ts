@@ -305,12 +305,14 @@ function readCandidate(candidate: JsonObject | undefined): Message | undefined {
 
 /** What the state that a LangGraph node returns says of the call inside it: its last message is the reply. */
 export function readStateReply(raw: unknown): ResponseFacts {
-  const state = asObject(jsonValue(raw));
-  const [command] = asArray(member(state, 'output')) ?? [];
+  const value = jsonValue(raw);
+  const state = asObject(value);
+  const [command] = asArray(value) ?? asArray(member(state, 'output')) ?? [];
   const messages =
     member(state, 'messages') ?? member(asObject(member(asObject(command), 'update')), 'messages');
   const last = asObject(asArray(messages)?.at(-1));
-  if (!last || !asArray(member(last, 'id'))?.includes('AIMessage')) return {};
+  const isReply = asArray(member(last, 'id'))?.includes('AIMessage') || textMember(last, 'type') === 'ai';
+  if (!last || !isReply) return {};
   const { id, model, finishReasons } = readResponse({ generations: [[{ message: last }]] });
   return { id, model, finishReasons };
 }

@@ -84,6 +84,16 @@ function isMessage(item: JsonObject | undefined): boolean {
   return member(item, 'role', 'type', 'content', 'parts', 'kwargs', 'message', 'text') !== undefined;
 }
 
+/** What a traced function was called with: `{args, kwargs}` around one argument, or around named ones, says no more than these. */
+export function readArguments(value: unknown): unknown {
+  const call = asObject(value);
+  const args = asArray(member(call, 'args'));
+  if (!args) return value;
+  const named = asObject(member(call, 'kwargs')) ?? {};
+  if (Object.keys(named).length === 0) return args.length === 1 ? args[0] : value;
+  return args.length === 0 ? named : value;
+}
+
 /** LangChain's tools answer with a message, which knows the tool's own name and the call. */
 export function readToolAnswer(
   output: unknown,

@@ -276,13 +276,19 @@ function collectMetadata(attributes: Attributes): Collected {
     .map((key) => getAttribute(attributes, key))
     .find((value) => value !== undefined && value !== null);
   const bag = raw === undefined ? undefined : asObject(jsonValue(raw));
-  for (const { key, name } of entries) addMetadata(scalars, name, attributes[key]);
+  for (const { key, name } of entries) addMetadata(scalars, name, unquoted(key, attributes[key]));
   for (const [key, value] of Object.entries(bag ?? {})) addMetadata(scalars, key, value);
   for (const key of tags) {
     const list = toStringArray(getAttribute(attributes, key));
     if (list && !Object.hasOwn(scalars, 'tags')) scalars.tags = JSON.stringify(list);
   }
   return { scalars, bag };
+}
+
+/** Langfuse for Python writes every value as JSON, texts too. */
+function unquoted(key: string, value: unknown): unknown {
+  const isQuoted = typeof value === 'string' && key.startsWith('langfuse.') && /^".*"$/s.test(value);
+  return isQuoted ? jsonValue(value) : value;
 }
 
 function metadataKeys(keys: readonly string[]): {
