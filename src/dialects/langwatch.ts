@@ -67,7 +67,7 @@ function readLangWatch(span: SpanData, logs: readonly LogData[]): Reading | unde
     name: answer?.name ?? base.name ?? span.name,
     agentName: operation === 'agent' ? (base.agentName ?? span.name) : undefined,
     inputValue: inputValue ?? base.inputValue,
-    outputValue: outputValue ?? base.outputValue,
+    outputValue: (answer?.value as LazyJson | undefined) ?? outputValue ?? base.outputValue,
     toolCallId: base.toolCallId ?? answer?.id,
     toolArguments:
       base.toolArguments ??

@@ -1,12 +1,13 @@
 import type { Message, Operation, Reading } from '../completion/completion.ts';
-import { asObject, member, toJsonString } from '../json/json-text.ts';
+import { asArray, asObject, member, toJsonString } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { type Content, fromEventList, nonEmpty } from '../readers/content.ts';
+import { joinReply, readMessages } from '../messages/messages.ts';
+import { type Content, nonEmpty } from '../readers/content.ts';
 import { operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { readObservedContent } from '../readers/observation.ts';
-import { readUsageBag } from '../readers/usage.ts';
+import { mergeUsage, readUsageBag } from '../readers/usage.ts';
 import { getAttribute, getString, hasAttribute, toNumber } from '../span/attributes.ts';
-import type { Attributes, HrTime, LogData, SpanData } from '../span/span-data.ts';
+import type { HrTime, LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -25,18 +26,22 @@ export const logfire: Dialect = {
 
 function readLogfire(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const operation = operationByName(span.attributes) ?? operationOf(span);
-  if (operation === 'inference' && isBeginOfStream(span)) return { operation: 'other' };
   const { attributes } = span;
+  const name = getString(attributes, 'logfire.msg');
+  if (operation === 'inference' && isBeginOfStream(span)) return { operation: 'other', name };
   const isCall = operation === 'inference';
   const base = readGenAiSpan(span, logs, {
     dialect: logfire.name,
     operation,
     content: isCall ? readContent(span, logs) : { notes: [] },
-    usage: readUsageBag(member(asObject(jsonValue(getAttribute(attributes, 'response_data'))), 'usage')),
+    usage: mergeUsage(
+      readUsageBag(member(asObject(jsonValue(getAttribute(attributes, 'response_data'))), 'usage')),
+      readUsageBag(getAttribute(attributes, 'gen_ai.usage.raw')),
+    ),
     provider: [getString(attributes, 'gen_ai.provider.name', 'gen_ai.system'), span.scope.name.slice(8)],
     captureSetting: 'none needed: Logfire records content whenever it traces',
   });
-  return { ...base, name: getString(attributes, 'logfire.msg'), startTime: beginOf(span) };
+  return { ...base, name, startTime: beginOf(span) };
 }
 
 function operationOf({ name }: SpanData): Operation {
@@ -49,7 +54,8 @@ function isBeginOfStream({ attributes, statusCode }: SpanData): boolean {
     hasAttribute(attributes, 'request_data') &&
     !hasAttribute(attributes, 'response_data') &&
     !hasAttribute(attributes, 'gen_ai.output.messages') &&
-    getString(attributes, 'logfire.span_type') !== 'log'
+    getString(attributes, 'logfire.span_type') !== 'log' &&
+    member(asObject(jsonValue(getAttribute(attributes, 'request_data'))), 'stream') !== false
   );
 }
 
@@ -71,31 +77,42 @@ function readContent(span: SpanData, logs: readonly LogData[]): Content {
       ? member(body, 'message', 'combined_chunk_content', 'text')
       : value;
   });
-  fromEvents(span.attributes, content);
-  content.choices = content.choices?.map(withPlainArguments);
+  fromEvents(span, content);
+  if (span.scope.name === 'logfire.anthropic' && !hasAttribute(span.attributes, 'gen_ai.output.messages'))
+    content.choices = content.choices?.map(withPlainArguments);
   return content;
 }
 
-/** The Responses API before version 5: a list of events, of which the last is the reply. */
-function fromEvents(attributes: Attributes, content: Content): void {
-  fromEventList(getAttribute(attributes, 'events'), content);
-  const last = content.input?.at(-1);
-  if (content.choices || last?.role !== 'assistant') return;
-  content.choices = [last];
-  content.input = nonEmpty(content.input?.slice(0, -1) ?? []);
+/** The Responses API in the older format: a list of events, of which the assistant's last in a row are the reply. */
+function fromEvents({ attributes, statusCode }: SpanData, content: Content): void {
+  const events = asArray(jsonValue(getAttribute(attributes, 'events')));
+  if (!events || content.input) return;
+  const messages = readMessages(events.map(itemOf), 'input');
+  const asked = statusCode === 2 ? messages.length : messages.findLastIndex(isAsked) + 1;
+  const reply = joinReply(messages.slice(asked));
+  content.input = nonEmpty(messages.slice(0, asked));
+  content.choices ??= reply && [reply];
 }
 
-/** Before version 5 a call of Anthropic's has its arguments as `{"input": …}`. */
+function isAsked({ role }: Message): boolean {
+  return role !== 'assistant';
+}
+
+/** Reasoning and other items without an event of their own are kept as they were. */
+function itemOf(event: unknown): unknown {
+  const item = asObject(event);
+  return member(item, 'event.name') === 'gen_ai.unknown' ? member(item, 'data') : event;
+}
+
+/** In the older format a call of Anthropic's has its arguments as `{"input": …}`. */
 function withPlainArguments(message: Message): Message {
   return message.toolCalls.length === 0
     ? message
     : {
         ...message,
         toolCalls: message.toolCalls.map((call) => {
-          const args = asObject(jsonValue(call.arguments));
-          const input = member(args, 'input');
-          const isWrapped = call.id === undefined && asObject(input) && Object.keys(args ?? {}).length === 1;
-          return isWrapped ? { ...call, arguments: toJsonString(input) } : call;
+          const input = member(asObject(jsonValue(call.arguments)), 'input');
+          return input === undefined ? call : { ...call, arguments: toJsonString(input) };
         }),
       };
 }

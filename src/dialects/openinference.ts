@@ -1,12 +1,29 @@
 import type { Message, Note, Operation, Reading, ToolDefinition } from '../completion/completion.ts';
-import { asObject, isObject, type JsonObject, member, textMember } from '../json/json-text.ts';
+import {
+  asArray,
+  asObject,
+  asText,
+  isObject,
+  isText,
+  type JsonObject,
+  member,
+  textMember,
+  toJsonString,
+} from '../json/json-text.ts';
 import { jsonValue, readJson } from '../json/read-json.ts';
-import { type RequestFacts, type ResponseFacts, readRequest, readResponse } from '../messages/exchange.ts';
+import {
+  type RequestFacts,
+  type ResponseFacts,
+  readOutputSchema,
+  readRequest,
+  readResponse,
+} from '../messages/exchange.ts';
 import { splitFusedCalls } from '../messages/fused-calls.ts';
 import { joinReply, readMessages } from '../messages/messages.ts';
 import { readTools } from '../messages/tools.ts';
 import { type Content, nonEmpty } from '../readers/content.ts';
 import { readGenAiSpan } from '../readers/genai-span.ts';
+import { readArguments, readToolAnswer } from '../readers/observation.ts';
 import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
 import { getAttribute, getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
 import { type FlatNode, leaf, leafText, listOf, readFlat } from '../span/indexed.ts';
@@ -41,10 +58,18 @@ const KINDS: ReadonlyMap<string, Operation> = new Map([
   ['GUARDRAIL', 'guardrail'],
 ]);
 
-function operationOf({ attributes }: SpanData): Operation {
+/** LlamaIndex's spans are its methods; of a model's, private ones prepare a call. */
+const PREPARATION = /^\w+\._(?!_)\w+$/;
+
+function operationOf({ attributes, name, scope }: SpanData): Operation {
   const kind = getString(attributes, 'openinference.span.kind')?.trim().toUpperCase();
-  if (kind !== undefined) return KINDS.get(kind) ?? 'other';
-  return 'inference';
+  if (kind === undefined) return 'inference';
+  const operation = KINDS.get(kind) ?? 'other';
+  return operation === 'inference' && isLlamaIndex(scope) && PREPARATION.test(name) ? 'other' : operation;
+}
+
+function isLlamaIndex(scope: SpanData['scope']): boolean {
+  return /llama_?index/i.test(scope.name);
 }
 
 function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | undefined {
@@ -77,16 +102,33 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
       "hideInputs: false and hideOutputs: false in the instrumentation's traceConfig (OPENINFERENCE_HIDE_INPUTS and OPENINFERENCE_HIDE_OUTPUTS unset)",
   });
   const tool = operation === 'tool' ? toolFacts(attributes) : undefined;
+  const answer = tool && readToolAnswer(base.outputValue);
+  // CrewAI's agents have no other name.
+  const agent =
+    operation === 'agent'
+      ? getString(attributes, 'agent.name', 'graph.node.name', 'graph.node.id')
+      : undefined;
   return {
     ...base,
-    name: tool?.name ?? getString(attributes, 'agent.name', 'graph.node.name') ?? base.name,
-    agentName:
-      operation === 'agent'
-        ? (getString(attributes, 'agent.name', 'graph.node.name') ?? base.agentName)
-        : undefined,
+    yields: operation === 'inference' && isLayer(span) ? 'workflow' : undefined,
+    name: tool?.name ?? agent ?? getString(attributes, 'agent.name', 'graph.node.name') ?? base.name,
+    agentName: operation === 'agent' ? (agent ?? base.agentName) : undefined,
     parameters: mergeParameters(base.parameters, readParameterBag(invocation)),
+    inputValue:
+      operation === 'tool' ? (readArguments(base.inputValue) as Reading['inputValue']) : base.inputValue,
+    outputValue: answer ? (answer.value as Reading['outputValue']) : base.outputValue,
+    toolCallId: base.toolCallId ?? answer?.id,
     toolArguments: base.toolArguments ?? tool?.arguments,
   };
+}
+
+/** LlamaIndex reports each of its own layers around a call as a call; only the innermost has counts and a reply. */
+function isLayer({ attributes, scope }: SpanData): boolean {
+  return (
+    isLlamaIndex(scope) &&
+    !hasPrefix(attributes, 'llm.token_count.') &&
+    !hasPrefix(attributes, 'llm.output_messages.')
+  );
 }
 
 /** `llm.model_name` is overwritten with the response's model; where it still repeats the request's, nothing was said of the response. */
@@ -99,9 +141,15 @@ function servedModel(attributes: Attributes, invocation: JsonObject | undefined)
 
 function toolFacts(attributes: Attributes): { name: string | undefined; arguments: string | undefined } {
   const input = getAttribute(attributes, 'input.value');
+  const value = jsonValue(input);
+  const args = readArguments(value);
+  const own = args === value ? input : toJsonString(args);
+  const parameters = getString(attributes, 'tool.parameters');
+  // CrewAI's are the tool's schema.
+  const given = asObject(member(asObject(jsonValue(parameters)), 'properties')) ? undefined : parameters;
   return {
     name: getString(attributes, 'tool.name'),
-    arguments: typeof input === 'string' ? (getString(attributes, 'tool.parameters') ?? input) : undefined,
+    arguments: typeof own === 'string' ? (given ?? own) : undefined,
   };
 }
 
@@ -114,26 +162,45 @@ function readContent(attributes: Attributes, invocation: JsonObject | undefined)
   const rawOutput = readRaw(attributes, 'output', notes);
   const flatInput = flatMessages(attributes, 'llm.input_messages.', 'input');
   const flatOutput = flatMessages(attributes, 'llm.output_messages.', 'output');
-  const request: RequestFacts = rawInput === undefined ? {} : readRequest(rawInput);
+  const request = requestOf(rawInput);
   const response: ResponseFacts = rawOutput === undefined ? {} : readResponse(rawOutput);
   const tools =
     readTools(
       listOf(readFlat(attributes, 'llm.tools.')).map((node) => jsonValue(leaf(node, 'tool.json_schema'))),
     ) ??
     request.tools ??
-    readTools(invocation && member(invocation, 'tools', 'functions'));
+    readTools(invocation && member(invocation, 'tools', 'functions')) ??
+    readTools(asArray(jsonValue(getAttribute(attributes, 'llm.tools')))?.map(withoutPrintedSchema));
   const reply = replyOf(flatOutput, response, rawOutput, tools);
   const outside = readRequest(invocation ?? {});
   return {
     instructions: request.instructions ?? outside.instructions,
-    input: response.history ?? richer(request.messages, flatInput ?? prompts(attributes)),
+    input: (response.history ?? richer(request.messages, flatInput ?? prompts(attributes)))?.map(unprinted),
     choices: reply ?? completions(attributes),
     tools,
-    outputSchema: request.outputSchema ?? outside.outputSchema,
+    outputSchema: request.outputSchema ?? outside.outputSchema ?? echoedSchema(rawOutput),
     request,
     response,
     notes,
   };
+}
+
+/** Responses repeat the format that was asked for. */
+function echoedSchema(output: unknown): Content['outputSchema'] {
+  const body = asObject(output);
+  return body && textMember(body, 'object') === 'response' ? readOutputSchema(body) : undefined;
+}
+
+/** An object as Python prints it. */
+const PRINTED = /^[A-Z]\w*\(\w+=/;
+
+/** LlamaIndex writes the arguments of its own methods, messages as Python prints them; what went on to the client is among them. */
+function requestOf(raw: unknown): RequestFacts {
+  if (raw === undefined) return {};
+  const body = asObject(raw);
+  const asked = member(body, 'messages', 'prompt');
+  const first = asText((asArray(asked) ?? [asked])[0]);
+  return readRequest(first !== undefined && PRINTED.test(first) ? (member(body, 'kwargs') ?? {}) : raw);
 }
 
 /**
@@ -141,7 +208,7 @@ function readContent(attributes: Attributes, invocation: JsonObject | undefined)
  */
 function readRaw(attributes: Attributes, side: 'input' | 'output', notes: Note[]): unknown {
   const raw = getAttribute(attributes, `${side}.value`);
-  if (raw === undefined || raw === REDACTED || raw === '') return undefined;
+  if (raw === undefined || raw === REDACTED || raw === '' || isAddress(raw)) return undefined;
   for (const [key, value] of Object.entries(attributes)) {
     if (value === REDACTED && key.startsWith(`llm.${side}_messages.`)) return undefined;
   }
@@ -149,6 +216,11 @@ function readRaw(attributes: Attributes, side: 'input' | 'output', notes: Note[]
   if (read?.cut) notes.push({ kind: 'cut', text: `${side}.value was cut by a span limit` });
   // A cut body may have lost the last messages: the flattened ones are whole.
   return read?.cut && hasPrefix(attributes, `llm.${side}_messages.`) ? undefined : read?.value;
+}
+
+/** A Python object that prints as no more than where it lies: `<coroutine object AsyncAPIResponse.parse at 0x7f8b3929ee30>`. */
+function isAddress(raw: unknown): boolean {
+  return typeof raw === 'string' && raw.length < 512 && /^<[^<>]+ at 0x[0-9a-f]+>$/i.test(raw);
 }
 
 /** The raw body is what was sent; the flattened copy of it drops parts, ids and tool results. */
@@ -190,6 +262,28 @@ function replyOf(
   return whole ?? own ?? nonEmpty(response.choices);
 }
 
+/** CrewAI's event listener lists the tools in one attribute, what lies deep in their schemas as Python prints it: such a schema is none. */
+function withoutPrintedSchema(tool: unknown): unknown {
+  const { parameters, ...named } = asObject(member(asObject(tool), 'function')) ?? {};
+  const properties = Object.values(asObject(member(asObject(parameters), 'properties')) ?? {});
+  return properties.some(isText) ? { type: 'function', function: named } : tool;
+}
+
+/** And the texts inside a call. */
+function unprinted(message: Message): Message {
+  if (!message.toolCalls.some(({ name }) => /^'[^']+'$/.test(name))) return message;
+  const toolCalls = message.toolCalls.map((call) => ({
+    ...call,
+    name: printedText(call.name),
+    arguments: printedText(asText(call.arguments) ?? ''),
+  }));
+  return { ...message, toolCalls };
+}
+
+function printedText(text: string): string {
+  return /^'.*'$/s.test(text) ? text.slice(1, -1).replace(/\\(['\\])/g, '$1') : text;
+}
+
 /** The text completions API. */
 function prompts(attributes: Attributes): readonly Message[] | undefined {
   const texts = listOf(readFlat(attributes, 'llm.prompts.')).map(
@@ -225,13 +319,12 @@ function flatMessage(node: FlatNode | undefined): readonly JsonObject[] {
     flatCall(call.children.get('tool_call')),
   );
   const legacy = leafText(node, 'function_call_name');
+  const isMore =
+    typeof content === 'string' && content !== '' && id === undefined && !repeats(content, parts);
   const message: JsonObject = {
     ...(role === undefined ? {} : { role }),
     name: leafText(node, 'name'),
-    content:
-      parts.length > 0
-        ? [...(typeof content === 'string' && content !== '' && id === undefined ? [content] : []), ...parts]
-        : content,
+    content: parts.length > 0 ? [...(isMore ? [content] : []), ...parts] : content,
     ...(calls.length > 0 ? { tool_calls: calls } : {}),
     ...(legacy === undefined
       ? {}
@@ -240,6 +333,12 @@ function flatMessage(node: FlatNode | undefined): readonly JsonObject[] {
   if (id === undefined) return [message];
   const result = { role: 'tool', tool_call_id: id, content };
   return parts.length > 0 && role !== 'tool' ? [result, { ...message, content: parts }] : [result];
+}
+
+/** Python's instrumentations write the text once as such and once more as parts. */
+function repeats(content: string, parts: readonly JsonObject[]): boolean {
+  const texts = parts.flatMap((part) => textMember(part, 'text') ?? []);
+  return texts.length > 0 && texts.every((text) => content.includes(text));
 }
 
 function flatCall(node: FlatNode | undefined): JsonObject {

@@ -1,12 +1,12 @@
 import type { Message, Operation, Reading } from '../completion/completion.ts';
-import { asArray, asText, toJsonString } from '../json/json-text.ts';
+import { asArray, asObject, asText, member, textMember, toJsonString } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { joinReply, readMessages } from '../messages/messages.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { ioValue, operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { readToolAnswer } from '../readers/observation.ts';
 import { getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
-import type { Attributes, LogData, Scope, SpanData } from '../span/span-data.ts';
+import type { LogData, Scope, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -63,13 +63,15 @@ const REQUEST_TYPES: ReadonlyMap<string, Operation> = new Map([
 function operationOf(span: SpanData): Operation {
   const { attributes } = span;
   const kind = getString(attributes, 'traceloop.span.kind')?.toLowerCase();
-  // LangChain's tools are of kind `task`: the operation tells.
-  if (kind === 'task' && operationByName(attributes) === 'tool') return 'tool';
+  // LangChain's tools and retrievers are of kind `task`: the operation tells.
+  const named = operationByName(attributes);
+  if (kind === 'task' && (named === 'tool' || named === 'retrieval')) return named;
+  // LlamaIndex's: the class does.
+  if (kind === 'task' && /Tool\.task$/.test(span.name) && /llamaindex/.test(span.scope.name)) return 'tool';
   if (kind !== undefined) return KINDS.get(kind) ?? 'workflow';
   const type = getString(attributes, 'llm.request.type')?.toLowerCase();
   const byType = type === undefined ? undefined : REQUEST_TYPES.get(type);
   if (byType) return byType;
-  const named = operationByName(attributes);
   if (named) return named;
   // A component of LangChain or LlamaIndex that is no call: `traceloop.entity.*` alone.
   return hasPrefix(attributes, 'gen_ai.') ? operationByContent(span) : 'workflow';
@@ -87,33 +89,68 @@ function readOpenLlmetry(span: SpanData, logs: readonly LogData[]): Reading | un
     captureSetting: 'traceContent: true (TRACELOOP_TRACE_CONTENT=true)',
   });
   const entity = getString(attributes, 'traceloop.entity.name');
-  const answer =
-    operation === 'tool' ? readToolAnswer(ioValue(attributes, 'traceloop.entity.output')) : undefined;
+  if (operation === 'inference') return { ...base, agentName: undefined, inputValue: undefined };
+  const input = ioValue(attributes, 'traceloop.entity.input');
+  const given = callbackInput(input);
+  const outcome = callbackOutput(base.outputValue);
+  if (operation !== 'tool') {
+    return {
+      ...base,
+      name: entity ?? base.name ?? getString(attributes, 'crewai.crew.name'),
+      agentName: operation === 'agent' ? (base.agentName ?? entity) : undefined,
+      inputValue: given ?? base.inputValue ?? getString(attributes, 'crewai.task.description'),
+      outputValue: outcome ?? getString(attributes, 'crewai.crew.result'),
+    };
+  }
+  const answer = readToolAnswer(outcome) ?? readToolOutput(outcome);
+  const args = soleArgument(given);
   return {
     ...base,
-    name: operation === 'inference' ? base.name : (answer?.name ?? entity ?? base.name),
-    agentName: operation === 'agent' ? (base.agentName ?? entity) : undefined,
-    inputValue:
-      operation === 'inference' ? undefined : (entityInput(attributes, operation) ?? base.inputValue),
-    toolArguments: base.toolArguments ?? (operation === 'tool' ? toolArguments(attributes) : undefined),
-    toolCallId: base.toolCallId ?? answer?.id,
+    name: answer?.name ?? entity ?? base.name,
+    agentName: undefined,
+    inputValue: args ?? base.inputValue,
+    outputValue: answer ? (answer.value as Reading['outputValue']) : outcome,
+    toolArguments:
+      (given === input ? base.toolArguments : undefined) ??
+      (args === undefined ? undefined : toJsonString(args)),
+    toolCallId: base.toolCallId ?? answer?.id ?? callbackCallId(input),
   };
 }
 
-/** `{args: [x], kwargs: {}}` around one argument says no more than the argument. */
-function entityInput(attributes: Attributes, operation: Operation): Reading['inputValue'] {
-  const value = ioValue(attributes, 'traceloop.entity.input');
-  if (operation !== 'tool') return value;
-  const args = asArray((value as { readonly args?: unknown } | undefined)?.args);
-  const kwargs = (value as { readonly kwargs?: object } | undefined)?.kwargs;
-  return args?.length === 1 && Object.keys(kwargs ?? {}).length === 0
-    ? (args[0] as Reading['inputValue'])
-    : value;
+/** LlamaIndex's tools answer with an object that knows their name, the result as blocks of text. */
+function readToolOutput(output: Reading['outputValue']): ReturnType<typeof readToolAnswer> {
+  const name = textMember(asObject(output), 'tool_name');
+  const blocks = asArray(member(asObject(output), 'blocks'));
+  if (name === undefined || !blocks) return undefined;
+  const texts = blocks.map((block) => textMember(asObject(block), 'text') ?? '');
+  return { name, id: undefined, value: jsonValue(texts.join('\n')) };
 }
 
-function toolArguments(attributes: Attributes): string | undefined {
-  const value = entityInput(attributes, 'tool');
-  return value === undefined ? undefined : toJsonString(value);
+/** `{args: [x], kwargs: {}}` around one argument says no more than the argument, nor `{kwargs: {}}` alone more than these. */
+function soleArgument(value: Reading['inputValue']): Reading['inputValue'] {
+  const call = asObject(value);
+  if (call && Object.keys(call).length === 1 && asObject(call.kwargs))
+    return call.kwargs as Reading['inputValue'];
+  const args = asArray(member(call, 'args'));
+  const named = asObject(member(call, 'kwargs')) ?? {};
+  return args?.length === 1 && Object.keys(named).length === 0 ? (args[0] as Reading['inputValue']) : value;
+}
+
+/** All arguments that LangChain's callbacks were told with, in Python: one of them is what the step was given. */
+function callbackInput(value: Reading['inputValue']): Reading['inputValue'] {
+  const told = asObject(value);
+  if (!told || !('tags' in told && 'metadata' in told)) return value;
+  return (member(told, 'inputs', 'input_str', 'query') as Reading['inputValue']) ?? value;
+}
+
+function callbackCallId(value: Reading['inputValue']): string | undefined {
+  return textMember(asObject(member(asObject(value), 'kwargs')), 'tool_call_id');
+}
+
+function callbackOutput(value: Reading['outputValue']): Reading['outputValue'] {
+  const told = asObject(value);
+  if (!told || !Object.keys(told).every((key) => /^(outputs?|kwargs)$/.test(key))) return value;
+  return (member(told, 'outputs', 'output') as Reading['outputValue']) ?? value;
 }
 
 function readContent(span: SpanData, logs: readonly LogData[]): Content {
@@ -134,7 +171,7 @@ function expandResponsesInput(message: Message): readonly Message[] {
   return items.length > 0 ? items : [message];
 }
 
-/** LangChain's replies from the Responses API: each item as JSON in a text of its own, and the calls once more as calls. */
+/** LangChain's replies from the Responses API, and Anthropic's: each item as JSON in a text of its own, and the calls once more as calls. */
 function openItems(message: Message): Message {
   if (message.role !== 'assistant') return message;
   const items = message.parts.map(itemOf);
@@ -166,6 +203,6 @@ function isResponsesItem(item: unknown): boolean {
     return /^(system|developer|user|assistant|tool)$/.test(role) && content !== undefined;
   return (
     typeof type === 'string' &&
-    /^(message|function_call|function_call_output|reasoning|item_reference)$/.test(type)
+    /^(message|function_call|function_call_output|reasoning|item_reference|tool_use)$/.test(type)
   );
 }

@@ -14,9 +14,11 @@ import { langWatch } from './langwatch.ts';
 import { liteLlm } from './litellm.ts';
 import { livekit } from './livekit.ts';
 import { logfire } from './logfire.ts';
+import { logfireOpenAiAgents } from './logfire-openai-agents.ts';
 import { mastra } from './mastra.ts';
 import { mcp } from './mcp.ts';
 import { mistralSdk } from './mistral-sdk.ts';
+import { mlflow } from './mlflow.ts';
 import { openInference } from './openinference.ts';
 import { openLlmetry } from './openllmetry.ts';
 import { otelGenAi } from './otel-genai.ts';
@@ -49,10 +51,12 @@ export const DIALECTS: readonly Dialect[] = [
   mistralSdk,
   sentry,
   pydanticAi,
+  logfireOpenAiAgents,
   logfire,
   otelOpenAi,
   awsSdk,
   mcp,
+  mlflow,
   openInference,
   strands,
   liteLlm,

@@ -19,7 +19,7 @@ export interface FreeplayLogRecordProcessor {
 
 /** Scopes that put GenAI content into log events. */
 export const SCOPES: RegExp =
-  /^(@opentelemetry\/instrumentation-openai|@elastic\/opentelemetry-instrumentation-openai|opentelemetry\.instrumentation\.|opentelemetry\.util\.genai|pydantic-ai|gcp\.vertex\.agent|agent_framework|strands|openinference\.)/;
+  /^(@opentelemetry\/instrumentation-openai|@elastic\/opentelemetry-instrumentation-openai|opentelemetry\.instrumentation\.|opentelemetry\.util\.genai|pydantic-ai|gcp\.vertex\.agent|agent_framework|strands|openinference\.|io\.opentelemetry\.(openai-java|aws-sdk))/;
 
 /** An event that holds content; those of Claude Code are named without a prefix. */
 export function isContentEvent({ eventName, scope }: LogData): boolean {

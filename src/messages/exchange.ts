@@ -108,7 +108,7 @@ export function readOutputSchema(body: JsonObject): LazyJson | undefined {
   return schemaValue(
     member(asObject(member(format, 'json_schema', 'jsonSchema')), 'schema') ??
       member(format, 'schema') ??
-      member(text, 'schema') ??
+      member(text, 'schema', 'schema_') ??
       member(body, 'responseJsonSchema', 'response_json_schema', 'responseSchema', 'response_schema') ??
       member(output, 'schema', 'json_schema') ??
       member(asObject(member(output, 'format')), 'schema'),
@@ -201,6 +201,9 @@ function finishReasonsOf(
 function listFacts(list: readonly unknown[]): ResponseFacts {
   // The OpenAI Agents SDK lists the one response it got.
   if (list.length === 1 && asArray(member(asObject(list[0]), 'choices'))) return readResponse(list[0]);
+  // CrewAI's reply is the calls alone.
+  if (list.length > 0 && list.every((item) => asObject(member(asObject(item), 'function'))))
+    return readResponse({ tool_calls: list });
   const messages = readMessages(list, 'output');
   const items = list.some(
     (item) =>

@@ -133,7 +133,7 @@ const readDefinitions: (raw: unknown) => {
   return { tools: readTools(read?.value), cut: read?.cut ?? false };
 });
 
-/** Output messages are choices if each says how it finished; else they are the pieces of one reply. */
+/** Output messages are choices if each says how it finished; else, or if each is a tool call and no more, they are the pieces of one reply. */
 export function readOutputMessages(value: unknown): readonly Message[] | undefined {
   if (asArray(value) === undefined) return nonEmpty(readResponse(value).choices);
   return asChoices(readMessages(value, 'output'));
@@ -144,7 +144,8 @@ export function asChoices(messages: readonly Message[]): readonly Message[] | un
   if (
     spoken.length > 1 &&
     spoken.length === messages.length &&
-    spoken.every((message) => message.finishReason !== undefined)
+    spoken.every((message) => message.finishReason !== undefined) &&
+    spoken.some((message) => message.parts.length > 0 || message.toolCalls.length === 0)
   )
     return spoken;
   const reply = joinReply(messages);
@@ -233,7 +234,7 @@ function readChoiceEvent(event: Event, choices: [number, Message][]): void {
         {
           ...message,
           role: 'assistant',
-          tool_calls: member(message, 'tool_calls') ?? member(body, 'tool_calls'),
+          tool_calls: member(message, 'tool_calls', 'toolCalls') ?? member(body, 'tool_calls', 'toolCalls'),
         },
       ],
       'output',

@@ -58,7 +58,9 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ...['invoke_workflow', 'workflow', 'chain', 'task'].map((name) => [name, 'workflow'] as const),
   ...['execute_tool', 'tool', 'tool.execution'].map((name) => [name, 'tool'] as const),
   ...['embeddings', 'embedding'].map((name) => [name, 'embedding'] as const),
-  ...['retrieval', 'search_memory', 'retrieve'].map((name) => [name, 'retrieval'] as const),
+  ...['retrieval', 'search_memory', 'retrieve', 'vector_db_retrieve'].map(
+    (name) => [name, 'retrieval'] as const,
+  ),
   ['rerank', 'rerank'],
   ['guardrail', 'guardrail'],
   ['guardrail.run', 'guardrail'],
@@ -260,6 +262,7 @@ function firstValue(attributes: Attributes, keys: readonly string[]): LazyJson |
 
 const TOOL_CALL_ID_KEYS = [
   ATTR_GEN_AI_TOOL_CALL_ID,
+  'gen_ai.tool_call.id',
   'ai.toolCall.id',
   'tool_call.id',
   'tool.id',

@@ -87,18 +87,23 @@ function isMessage(item: JsonObject | undefined): boolean {
 /** What a traced function was called with: `{args, kwargs}` around one argument, or around named ones, says no more than these. */
 export function readArguments(value: unknown): unknown {
   const call = asObject(value);
-  const args = asArray(member(call, 'args'));
+  const own = asObject(member(call, 'kwargs'));
+  const args =
+    asArray(member(call, 'args')) ?? (own && Object.keys(call ?? {}).length === 1 ? [] : undefined);
   if (!args) return value;
-  const named = asObject(member(call, 'kwargs')) ?? {};
+  const named = own ?? {};
   if (Object.keys(named).length === 0) return args.length === 1 ? args[0] : value;
   return args.length === 0 ? named : value;
 }
 
-/** LangChain's tools answer with a message, which knows the tool's own name and the call. */
+/** LangChain's tools answer with a message, which knows the tool's own name, the call and, apart from these, the result. */
 export function readToolAnswer(
   output: unknown,
-): { readonly name: string | undefined; readonly id: string } | undefined {
-  const fields = asObject(member(asObject(output), 'kwargs'));
+):
+  | { readonly name: string | undefined; readonly id: string | undefined; readonly value: unknown }
+  | undefined {
+  const fields = asObject(member(asObject(output), 'kwargs', 'data'));
   const id = textMember(fields, 'tool_call_id');
-  return id === undefined ? undefined : { name: textMember(fields, 'name'), id };
+  if (id === undefined) return undefined;
+  return { name: textMember(fields, 'name'), id, value: jsonValue(member(fields, 'content')) };
 }

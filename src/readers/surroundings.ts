@@ -14,6 +14,7 @@ import {
   getAttribute,
   getId,
   getString,
+  isMask,
   pickId,
   toBoolean,
   toNumber,
@@ -76,7 +77,6 @@ const CONVERSATION_KEYS = [
   'langsmith.metadata.conversation_id',
   'lmnr.association.properties.session_id',
   'langwatch.thread.id',
-  'thread.id',
   'mastra.metadata.sessionId',
   'mastra.metadata.threadId',
   'gcp.vertex.agent.session_id',
@@ -198,12 +198,20 @@ function readSession(
 ): Surroundings['session'] {
   const own = freeplay(attributes, 'session.id');
   if (own !== undefined) return { value: own, rank: 2 };
-  const conversation = pickId(attributes, CONVERSATION_KEYS);
+  const conversation = pickId(attributes, CONVERSATION_KEYS) ?? threadOf(attributes);
   if (conversation !== undefined) return { value: conversation, rank: 1 };
   const session = getId(attributes, 'session.id');
   if (session !== undefined) return { value: session, rank: 0 };
   const named = scalarText(member(bag, ...SESSION_NAMES)) ?? unlistedSession(attributes);
   return named === undefined ? undefined : { value: named, rank: 0 };
+}
+
+/** LangWatch's conversation; the same key is the conventions' thread of the operating system, which Java's agent puts on every span. */
+function threadOf(attributes: Attributes): string | undefined {
+  const id = getAttribute(attributes, 'thread.id');
+  return typeof id === 'string' && getAttribute(attributes, 'thread.name') === undefined
+    ? getId(attributes, 'thread.id')
+    : undefined;
 }
 
 const SESSION_KEY =
@@ -224,7 +232,7 @@ function unlistedKeys(keys: readonly string[]): readonly string[] {
 }
 
 function scalarText(value: unknown): string | undefined {
-  if (typeof value === 'string') return value === '' ? undefined : value;
+  if (typeof value === 'string') return value === '' || isMask(value) ? undefined : value;
   return typeof value === 'number' ? String(value) : undefined;
 }
 

@@ -40,10 +40,17 @@ export function getId(attributes: Attributes, ...keys: readonly string[]): strin
   return firstId(attributes, keys);
 }
 
+/** What a scrubber leaves of an id: one text for all of them, which would make one session of everybody's. */
+const MASK = /^(\[(scrubbed|filtered|redacted|masked)\b[^\]]*\]|__REDACTED__)$/i;
+
+export function isMask(text: string): boolean {
+  return MASK.test(text);
+}
+
 function firstId(attributes: Attributes, keys: readonly string[]): string | undefined {
   for (const key of keys) {
     const value = getAttribute(attributes, key);
-    if (typeof value === 'string' && !PLACEHOLDERS.has(value.trim())) return value;
+    if (typeof value === 'string' && !PLACEHOLDERS.has(value.trim()) && !isMask(value)) return value;
     if (typeof value === 'number' && Number.isFinite(value)) return String(value);
     if (typeof value === 'bigint') return value.toString();
   }

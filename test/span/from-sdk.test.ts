@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { convertSpans } from '../../src/index.ts';
-import { toCount, toNumber, toStringArray } from '../../src/span/attributes.ts';
+import { getId, toCount, toNumber, toStringArray } from '../../src/span/attributes.ts';
 import { fromSdkLogRecord, fromSdkSpan } from '../../src/span/from-sdk.ts';
 import { listOf, readFlat } from '../../src/span/indexed.ts';
 import { loadScenario, SCENARIO_FILES } from '../contract/support/corpus.ts';
@@ -141,6 +141,18 @@ describe('attribute readers', () => {
     [5, undefined],
   ])('read %j as the texts %j', (value, texts) => {
     expect(toStringArray(value)).toEqual(texts);
+  });
+
+  it.each<[unknown, string | undefined]>([
+    ['s-42', 's-42'],
+    [42, '42'],
+    ['[team] 42', '[team] 42'],
+    ['None', undefined],
+    ["[Scrubbed due to 'session']", undefined],
+    ['[Filtered]', undefined],
+    ['__REDACTED__', undefined],
+  ])('read %j as the id %j', (value, id) => {
+    expect(getId({ 'session.id': value }, 'session.id')).toBe(id);
   });
 
   it('read indexed keys in numeric order, gaps closed', () => {
