@@ -168,7 +168,11 @@ export function normaliseProvider(
       return prefix ? (PROVIDERS.get(prefix.toLowerCase()) ?? prefix.toLowerCase()) : head;
     }
     const known =
-      PROVIDERS.get(key) ?? PROVIDERS.get(key.split('.').slice(0, 2).join('.')) ?? PROVIDERS.get(head);
+      PROVIDERS.get(key) ??
+      PROVIDERS.get(key.split('.').slice(0, 2).join('.')) ??
+      PROVIDERS.get(head) ??
+      // LlamaIndex's names of classes: `openai_responses_llm`.
+      PROVIDERS.get(/^([a-z0-9]+)_(\w+_)?llm$/.exec(key)?.[1] ?? '');
     if (known) return known;
     return /^[a-z0-9_-]+\.(chat|responses|completion|messages|embedding|image|converse)$/.test(key)
       ? head

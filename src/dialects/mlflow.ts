@@ -1,10 +1,18 @@
 import type { Operation, Reading } from '../completion/completion.ts';
-import { asText, type JsonObject, type LazyJson, toJsonString } from '../json/json-text.ts';
+import {
+  asObject,
+  asText,
+  type JsonObject,
+  type LazyJson,
+  textMember,
+  toJsonString,
+} from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { joinReply } from '../messages/messages.ts';
+import { readTools } from '../messages/tools.ts';
 import type { Content } from '../readers/content.ts';
 import { ioValue, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
-import { readObservedContent } from '../readers/observation.ts';
+import { readObservedContent, readToolAnswer } from '../readers/observation.ts';
 import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
 import { readUsageBag } from '../readers/usage.ts';
 import { getAttribute, hasAttribute } from '../span/attributes.ts';
@@ -31,6 +39,8 @@ const TYPES: ReadonlyMap<string, Operation> = new Map([
   ['AGENT', 'agent'],
   ['CHAIN', 'workflow'],
   ['WORKFLOW', 'workflow'],
+  ['TASK', 'workflow'],
+  ['UNKNOWN', 'workflow'],
   ['TOOL', 'tool'],
   ['EMBEDDING', 'embedding'],
   ['RETRIEVER', 'retrieval'],
@@ -47,6 +57,7 @@ function readMlflow(span: SpanData, logs: readonly LogData[]): Reading | undefin
   const operation = operationOf(span);
   if (operation === 'other') return { operation };
   const isCall = operation === 'inference';
+  const bag = asObject(jsonValue(getAttribute(attributes, 'invocation_params')));
   const content = isCall ? readContent(span, logs) : { notes: [] };
   const base = readGenAiSpan(span, logs, {
     dialect: mlflow.name,
@@ -57,23 +68,31 @@ function readMlflow(span: SpanData, logs: readonly LogData[]): Reading | undefin
       ? undefined
       : readUsageBag(getAttribute(attributes, 'mlflow.chat.tokenUsage')),
     provider: [textAt(attributes, 'mlflow.llm.provider'), textAt(attributes, 'mlflow.message.format')],
+    requestModel: textAt(attributes, 'model') ?? textMember(bag, 'model') ?? content.request?.model,
     responseModel: content.response?.model ?? textAt(attributes, 'mlflow.llm.model'),
     captureSetting: 'none needed: MLflow records content whenever it traces',
   });
   if (isCall)
     return {
       ...base,
-      requestModel: textAt(attributes, 'model') ?? base.requestModel,
-      parameters: mergeParameters(base.parameters, readParameterBag(givenArguments(attributes))),
+      // A framework's model around the client's call, where both are traced.
+      yields: 'workflow',
+      parameters: mergeParameters(
+        base.parameters,
+        readParameterBag({ ...bag, ...givenArguments(attributes) }),
+      ),
       timeToFirstToken: base.timeToFirstToken ?? firstChunk(span),
     };
   const inputValue = ioValue(attributes, 'mlflow.spanInputs') ?? base.inputValue;
+  const outputValue = ioValue(attributes, 'mlflow.spanOutputs') ?? base.outputValue;
+  const answer = operation === 'tool' ? readToolAnswer(outputValue) : undefined;
   return {
     ...base,
     name: base.name ?? textAt(attributes, 'mlflow.spanFunctionName') ?? span.name,
     agentName: operation === 'agent' ? (base.agentName ?? span.name) : undefined,
     inputValue,
-    outputValue: ioValue(attributes, 'mlflow.spanOutputs') ?? base.outputValue,
+    outputValue: (answer?.value as LazyJson | undefined) ?? outputValue,
+    toolCallId: base.toolCallId ?? answer?.id,
     toolArguments:
       base.toolArguments ??
       (operation === 'tool' && inputValue !== undefined ? toJsonString(inputValue) : undefined),
@@ -82,6 +101,7 @@ function readMlflow(span: SpanData, logs: readonly LogData[]): Reading | undefin
 
 function readContent(span: SpanData, logs: readonly LogData[]): Content {
   const content = readObservedContent(span, logs, 'mlflow.spanInputs', 'mlflow.spanOutputs');
+  content.tools ??= readTools(jsonValue(getAttribute(span.attributes, 'mlflow.chat.tools')));
   const { choices } = content;
   // The items of a Responses reply, written as messages of their own.
   if (choices && choices.length > 1 && !hasAttribute(span.attributes, 'n')) {

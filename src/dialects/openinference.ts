@@ -103,7 +103,7 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
   });
   const tool = operation === 'tool' ? toolFacts(attributes) : undefined;
   const answer = tool && readToolAnswer(base.outputValue);
-  // CrewAI's agents have no other name.
+  // CrewAI's agents have no other name, nor OpenAI's in JavaScript.
   const agent =
     operation === 'agent'
       ? getString(attributes, 'agent.name', 'graph.node.name', 'graph.node.id')
@@ -149,7 +149,8 @@ function toolFacts(attributes: Attributes): { name: string | undefined; argument
   const given = asObject(member(asObject(jsonValue(parameters)), 'properties')) ? undefined : parameters;
   return {
     name: getString(attributes, 'tool.name'),
-    arguments: typeof own === 'string' ? (given ?? own) : undefined,
+    // What the tool was called with tells more than its parameters, which may be declared ones.
+    arguments: typeof own === 'string' ? (asObject(args) ? own : (given ?? own)) : undefined,
   };
 }
 
@@ -200,7 +201,9 @@ function requestOf(raw: unknown): RequestFacts {
   const body = asObject(raw);
   const asked = member(body, 'messages', 'prompt');
   const first = asText((asArray(asked) ?? [asked])[0]);
-  return readRequest(first !== undefined && PRINTED.test(first) ? (member(body, 'kwargs') ?? {}) : raw);
+  if (first === undefined || !PRINTED.test(first)) return readRequest(raw);
+  const { messages, prompt, kwargs, ...named } = body ?? {};
+  return readRequest({ ...named, ...asObject(kwargs) });
 }
 
 /**
@@ -311,7 +314,9 @@ function flatMessages(
 
 /** One flattened message as the list of objects it stands for: a result riding on a user message is a message of its own. */
 function flatMessage(node: FlatNode | undefined): readonly JsonObject[] {
-  const role = leafText(node, 'role');
+  const own = leafText(node, 'role');
+  // smolagents sends its account of the calls as the assistant's.
+  const role = own === 'tool-call' ? 'assistant' : own;
   const id = leafText(node, 'tool_call_id');
   const parts = listOf(node?.children.get('contents')).map(flatPart);
   const content = leaf(node, 'content');
@@ -337,7 +342,9 @@ function flatMessage(node: FlatNode | undefined): readonly JsonObject[] {
 
 /** Python's instrumentations write the text once as such and once more as parts. */
 function repeats(content: string, parts: readonly JsonObject[]): boolean {
-  const texts = parts.flatMap((part) => textMember(part, 'text') ?? []);
+  const texts = parts.flatMap((part) =>
+    textMember(part, 'type') === 'reasoning' ? [] : (textMember(part, 'text') ?? []),
+  );
   return texts.length > 0 && texts.every((text) => content.includes(text));
 }
 

@@ -66,8 +66,11 @@ function operationOf(span: SpanData): Operation {
   // LangChain's tools and retrievers are of kind `task`: the operation tells.
   const named = operationByName(attributes);
   if (kind === 'task' && (named === 'tool' || named === 'retrieval')) return named;
-  // LlamaIndex's: the class does.
-  if (kind === 'task' && /Tool\.task$/.test(span.name) && /llamaindex/.test(span.scope.name)) return 'tool';
+  // LlamaIndex's tools by their class; and its models are of kind `task` too, or `workflow` where nothing is around them.
+  if (/llamaindex/.test(span.scope.name)) {
+    if (kind === 'task' && /Tool\.task$/.test(span.name)) return 'tool';
+    if (named === 'inference' || named === 'embedding') return named;
+  }
   if (kind !== undefined) return KINDS.get(kind) ?? 'workflow';
   const type = getString(attributes, 'llm.request.type')?.toLowerCase();
   const byType = type === undefined ? undefined : REQUEST_TYPES.get(type);

@@ -23,8 +23,10 @@ import { openInference } from './openinference.ts';
 import { openLlmetry } from './openllmetry.ts';
 import { otelGenAi } from './otel-genai.ts';
 import { otelOpenAi } from './otel-openai.ts';
+import { pipecat } from './pipecat.ts';
 import { pydanticAi } from './pydantic-ai.ts';
 import { sentry } from './sentry.ts';
+import { springAi } from './spring-ai.ts';
 import { strands } from './strands.ts';
 import { vercelAi } from './vercel-ai.ts';
 import { vercelAiOtel } from './vercel-ai-otel.ts';
@@ -57,8 +59,10 @@ export const DIALECTS: readonly Dialect[] = [
   awsSdk,
   mcp,
   mlflow,
+  pipecat,
   openInference,
   strands,
+  springAi,
   liteLlm,
   openLlmetry,
   otelGenAi,

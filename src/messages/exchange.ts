@@ -121,7 +121,7 @@ export function readResponse(raw: unknown): ResponseFacts {
   if (isText(value)) return asText(value) === '' ? {} : { choices: readMessages(value, 'output') };
   const list = asArray(value);
   if (list) return listFacts(list);
-  const body = asObject(value);
+  const body = eventData(asObject(value));
   if (!body) return {};
   const choices = readChoices(body);
   const generated = readGenerationFacts(body);
@@ -136,6 +136,12 @@ export function readResponse(raw: unknown): ResponseFacts {
     serviceTier: textMember(body, 'service_tier', 'serviceTier') ?? generated.serviceTier,
     history: readHistory(body),
   };
+}
+
+/** Mistral's client hands out a stream as events, whose data is the body. */
+function eventData(body: JsonObject | undefined): JsonObject | undefined {
+  const data = asObject(member(body, 'data'));
+  return data && asArray(member(data, 'choices')) ? data : body;
 }
 
 /** Google's clients call functions by themselves and tell so beside the last response. */

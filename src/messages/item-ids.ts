@@ -2,7 +2,7 @@ import type { Message } from '../completion/completion.ts';
 
 /**
  * The Responses API gives a tool call two ids: its item's own (`fc_…`) and the one its result names (`call_…`). Where an emitter kept
- * the item's, the results that follow tell the other, as long as there are as many of them.
+ * the item's, the results that follow tell the other, as long as there are as many of them; where the results kept it, the calls do.
  */
 export function restoreCallIds(messages: readonly Message[]): readonly Message[] {
   if (!messages.some(hasItemId)) return messages;
@@ -19,13 +19,20 @@ export function restoreCallIds(messages: readonly Message[]): readonly Message[]
 }
 
 function hasItemId(message: Message): boolean {
-  return message.toolCalls.some((call) => call.id?.startsWith('fc_'));
+  return (
+    Boolean(message.toolCallId?.startsWith('fc_')) ||
+    message.toolCalls.some((call) => call.id?.startsWith('fc_'))
+  );
 }
 
 function pair(messages: Message[], asked: number, answered: number, end: number): void {
   const calls = messages.slice(asked, answered).flatMap((message) => message.toolCalls);
   const ids = messages.slice(answered, end).map((message) => message.toolCallId);
-  if (calls.length !== ids.length || !ids.every((id) => id?.startsWith('call_'))) return;
+  if (calls.length !== ids.length) return;
+  if (ids.every((id) => id?.startsWith('fc_')) && calls.every((call) => call.id?.startsWith('call_')))
+    for (let at = answered; at < end; at++)
+      messages[at] = { ...(messages[at] as Message), toolCallId: calls[at - answered]?.id };
+  if (!ids.every((id) => id?.startsWith('call_'))) return;
   let next = 0;
   for (let at = asked; at < answered; at++) {
     const message = messages[at] as Message;

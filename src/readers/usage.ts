@@ -299,8 +299,9 @@ export const USAGE_TABLE: readonly UsageRow[] = [
   { dialect: 'claude-code', rule: { cachedInput: 'excluded' } },
   { dialect: 'genkit', provider: /^anthropic$/, rule: { cachedInput: 'excluded' } },
   { dialect: 'aws-sdk', rule: { cachedInput: 'excluded' } },
-  // Hands on what Bedrock and Anthropic count.
+  // Hand on what Bedrock and Anthropic count.
   { dialect: 'strands', provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
+  { dialect: 'pipecat', provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
   // The provider's own response; the proxy's summary counts all.
   { dialect: 'litellm-raw', provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
   { dialect: 'litellm-raw', provider: /^(google|vertex)$/, rule: { reasoning: 'excluded' } },

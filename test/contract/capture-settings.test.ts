@@ -9,6 +9,7 @@ describe('the setting that turns content on', () => {
     ['extra/agent-framework/chat-no-content', 'ENABLE_SENSITIVE_DATA=true'],
     ['extra/semantic-kernel/chat-no-content', 'DIAGNOSTICS_SENSITIVE=true'],
     ['extra/azure-ai-inference/chat-no-content', 'AZURE_TRACING_GEN_AI_CONTENT_RECORDING_ENABLED=true'],
+    ['extra/otel-java-bedrock/converse-off', 'setGenaiCaptureMessageContent(true)'],
     ['otel-openai/chat-no-content', 'captureMessageContent: true'],
   ])('%s', (name, setting) => {
     const scenario = scenarioNamed(name);

@@ -54,6 +54,25 @@ it('span first: it waits for its events, which may come in several requests', as
   expect(gateway.levels.joins).toMatchObject({ waiting: 0, awaited: 0, late: 0 });
 });
 
+it.each([
+  'extra/otel-java-openai/tool-parallel',
+  'extra/otel-java-bedrock/converse-tools',
+])('Java too puts its messages into events: %s', async (name) => {
+  const { spans, logs } = scenarioNamed(name);
+  const api = await startApi();
+  const gateway = await startTestGateway(api.url, { logWaitMillis: 30_000, answerMillis: 30_000 });
+  const sent = postSpans(gateway, spans);
+  await until(() => gateway.levels.joins.waiting === 2);
+  await Promise.all([sent, ...logs.map((log) => postLogs(gateway, [log]))]);
+  const completions = [...api.records.values()].filter(({ kind }) => kind === 'completion');
+  const replies = completions.map(({ text }) => JSON.parse(text).messages.at(-1));
+  expect(replies).toHaveLength(2);
+  expect(replies).toContainEqual(expect.objectContaining({ content: expect.any(String) }));
+  expect(replies).toContainEqual(
+    expect.objectContaining({ tool_calls: [{}, {}].map(() => expect.anything()) }),
+  );
+});
+
 it('a span whose events do not come is recorded after the time, without them; what comes then is counted', async () => {
   const api = await startApi();
   const gateway = await startTestGateway(api.url, { logWaitMillis: 100 });
