@@ -24,7 +24,7 @@ import { readTools } from '../messages/tools.ts';
 import { type Content, nonEmpty } from '../readers/content.ts';
 import { readGenAiSpan } from '../readers/genai-span.ts';
 import { readArguments, readToolAnswer } from '../readers/observation.ts';
-import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
+import { mergeParameters } from '../readers/parameters.ts';
 import { getAttribute, getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
 import { type FlatNode, leaf, leafText, listOf, readFlat } from '../span/indexed.ts';
 import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
@@ -113,7 +113,7 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
     yields: operation === 'inference' && isLayer(span) ? 'workflow' : undefined,
     name: tool?.name ?? agent ?? getString(attributes, 'agent.name', 'graph.node.name') ?? base.name,
     agentName: operation === 'agent' ? (agent ?? base.agentName) : undefined,
-    parameters: mergeParameters(base.parameters, readParameterBag(invocation)),
+    parameters: mergeParameters(base.parameters, readRequest(invocation ?? {}).parameters),
     inputValue:
       operation === 'tool' ? (readArguments(base.inputValue) as Reading['inputValue']) : base.inputValue,
     outputValue: answer ? (answer.value as Reading['outputValue']) : base.outputValue,
@@ -176,7 +176,11 @@ function readContent(attributes: Attributes, invocation: JsonObject | undefined)
   const outside = readRequest(invocation ?? {});
   return {
     instructions: request.instructions ?? outside.instructions,
-    input: (response.history ?? richer(request.messages, flatInput ?? prompts(attributes)))?.map(unprinted),
+    input: (
+      response.history ??
+      richer(request.messages, flatInput ?? prompts(attributes)) ??
+      outside.messages
+    )?.map(unprinted),
     choices: reply ?? completions(attributes),
     tools,
     outputSchema: request.outputSchema ?? outside.outputSchema ?? echoedSchema(rawOutput),
@@ -309,7 +313,17 @@ function flatMessages(
 ): readonly Message[] | undefined {
   const nodes = listOf(readFlat(attributes, prefix));
   if (nodes.length === 0) return undefined;
-  return nodes.flatMap((node) => [...readMessages(flatMessage(node.children.get('message')), side)]);
+  return nodes.flatMap((node) => [
+    ...readMessages(functionResults(node) ?? flatMessage(node.children.get('message')), side),
+  ]);
+}
+
+/** AutoGen's results stand beside the message that is to hold them. */
+function functionResults(node: FlatNode): readonly JsonObject[] | undefined {
+  const results = listOf(node.children.get('function')).map((result) => asObject(jsonValue(result.value)));
+  return results.length === 0
+    ? undefined
+    : results.map((result) => ({ ...result, role: 'tool', tool_call_id: member(result, 'call_id') }));
 }
 
 /** One flattened message as the list of objects it stands for: a result riding on a user message is a message of its own. */

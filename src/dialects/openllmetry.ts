@@ -2,6 +2,7 @@ import type { Message, Operation, Reading } from '../completion/completion.ts';
 import { asArray, asObject, asText, member, textMember, toJsonString } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { joinReply, readMessages } from '../messages/messages.ts';
+import { resultParts } from '../messages/parts.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { ioValue, operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { readToolAnswer } from '../readers/observation.ts';
@@ -92,7 +93,10 @@ function readOpenLlmetry(span: SpanData, logs: readonly LogData[]): Reading | un
     captureSetting: 'traceContent: true (TRACELOOP_TRACE_CONTENT=true)',
   });
   const entity = getString(attributes, 'traceloop.entity.name');
-  if (operation === 'inference') return { ...base, agentName: undefined, inputValue: undefined };
+  if (operation === 'inference') {
+    const yields = isHaystack(span.scope) ? 'workflow' : undefined;
+    return { ...base, yields, agentName: undefined, inputValue: undefined };
+  }
   const input = ioValue(attributes, 'traceloop.entity.input');
   const given = callbackInput(input);
   const outcome = callbackOutput(base.outputValue);
@@ -160,7 +164,22 @@ function readContent(span: SpanData, logs: readonly LogData[]): Content {
   const content = readGenAiContent(span, logs);
   content.input = content.input?.flatMap(expandResponsesInput).map(openItems);
   content.choices = content.choices?.map(openItems);
+  if (/bedrock$/.test(span.scope.name)) content.input = content.input?.map(openBlocks);
+  // Of Haystack's reply only the name of its first member is there.
+  if (isHaystack(span.scope)) content.choices = undefined;
   return content;
+}
+
+function isHaystack(scope: Scope): boolean {
+  return scope.name === 'opentelemetry.instrumentation.haystack';
+}
+
+/** Bedrock's results are lists of blocks, and stand as JSON in a text. */
+function openBlocks(message: Message): Message {
+  const [part] = message.parts;
+  if (message.role !== 'tool' || message.parts.length !== 1 || part?.kind !== 'text') return message;
+  const blocks = asArray(jsonValue(part.text));
+  return blocks && blocks.length > 0 ? { ...message, parts: resultParts(blocks) } : message;
 }
 
 /** The Responses API's whole input list stands as JSON in one user text. */
@@ -194,8 +213,12 @@ function openItems(message: Message): Message {
 
 function itemOf(part: Message['parts'][number]): unknown {
   const text = part.kind === 'text' ? asText(part.text) : undefined;
-  if (text === undefined || !/^\s*\{/.test(text) || !text.includes('"type"')) return undefined;
+  if (text === undefined || !/^\s*\{/.test(text)) return undefined;
+  // Converse's reasoning names itself by its only key.
+  const isReasoning = /^\s*\{"reasoningContent"/.test(text);
+  if (!isReasoning && !text.includes('"type"')) return undefined;
   const value = jsonValue(text);
+  if (isReasoning && asObject(value)) return { role: 'assistant', content: [value] };
   return isResponsesItem(value) ? value : undefined;
 }
 

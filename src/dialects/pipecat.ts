@@ -1,9 +1,9 @@
-import type { Operation, Reading } from '../completion/completion.ts';
+import type { Operation, Reading, Surroundings } from '../completion/completion.ts';
 import { readMessages, textMessage } from '../messages/messages.ts';
 import { readTools } from '../messages/tools.ts';
 import { type Content, nonEmpty, readGenAiContent, readNoted } from '../readers/content.ts';
 import { readGenAiSpan } from '../readers/genai-span.ts';
-import { getAttribute, getNumber, getString } from '../span/attributes.ts';
+import { getAttribute, getId, getNumber, getString } from '../span/attributes.ts';
 import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
@@ -42,7 +42,7 @@ function readPipecat(span: SpanData, logs: readonly LogData[]): Reading | undefi
     provider: [providerOf(attributes)],
     captureSetting: 'none needed: calls hold their messages',
   });
-  if (!isCall) return { ...base, name: base.name ?? span.name };
+  if (!isCall) return { ...base, name: span.name, surroundings: conversation(attributes, base.surroundings) };
   return {
     ...base,
     inputValue: undefined,
@@ -50,6 +50,12 @@ function readPipecat(span: SpanData, logs: readonly LogData[]): Reading | undefi
     // A call that failed has one as well: the time until it did.
     timeToFirstToken: base.error ? undefined : getNumber(attributes, 'metrics.ttfb'),
   };
+}
+
+/** On the conversation and its turns alike; what the app adds is on the conversation alone. */
+function conversation(attributes: Attributes, found: Surroundings | undefined): Surroundings | undefined {
+  const id = getId(attributes, 'conversation.id');
+  return id === undefined ? found : { ...found, session: { value: id, rank: 1 } };
 }
 
 /** Named after the service's class. */

@@ -104,6 +104,9 @@ function firstPayload(objects: readonly JsonObject[]): { data?: Text; url?: Text
 /** Langfuse uploads media on its own and leaves a reference in their place. */
 const LANGFUSE_MEDIA = /^@@@langfuseMedia:type=([^|@]+)\|id=[^@]+@@@$/;
 
+/** What is left of a data URI whose bytes an emitter does not log. */
+const SHORTENED = /^data:(image|audio|video|application)\/(?:\.{3}|…)$/i;
+
 /** base64, a data URI, a URL, a reference, or bytes written as JSON. */
 function readPayload(value: unknown): { data?: Text; url?: Text; mimeType?: string } | undefined {
   if (isText(value)) {
@@ -112,6 +115,9 @@ function readPayload(value: unknown): { data?: Text; url?: Text; mimeType?: stri
     const dataUri = /^data:([^;,]*)(?:;[^,]*)?,/.exec(text.slice(0, 256));
     if (dataUri)
       return { data: text.slice(dataUri[0].length), ...(dataUri[1] ? { mimeType: dataUri[1] } : {}) };
+    // Bytes left out of a log: `data:image/...`
+    const kind = SHORTENED.exec(text)?.[1];
+    if (kind) return { mimeType: `${kind.toLowerCase()}/*` };
     const kept = LANGFUSE_MEDIA.exec(text);
     if (kept?.[1]) return { url: value, mimeType: kept[1] };
     if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return { url: value };

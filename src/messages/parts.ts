@@ -327,6 +327,10 @@ function readUntyped(part: JsonObject, into: Parts, depth: number): void {
   if (member(part, 'toolName', 'toolCallId') !== undefined && member(part, 'input', 'args') !== undefined) {
     return pushCall(readToolCall(part), part, into);
   }
+  // AutoGen's `FunctionCall`.
+  if (textMember(part, 'name') !== undefined && member(part, 'arguments') !== undefined) {
+    return pushCall(readToolCall(part), part, into);
+  }
   if (Object.keys(part).length > 0 && !isBookkeeping(part))
     into.parts.push({ kind: 'other', value: part as LazyJson });
 }

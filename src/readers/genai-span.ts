@@ -233,7 +233,12 @@ function usageOf(
 ): Usage | undefined {
   const raw = mergeUsage(mergeUsage(readUsage(attributes), options.usage), content.response?.usage);
   const version = 'version' in options ? options.version : span.scope.version;
-  return totalUsage(raw, usageRule(options.dialect, version, provider));
+  return totalUsage(raw && isCounted(raw) ? raw : undefined, usageRule(options.dialect, version, provider));
+}
+
+/** Some write zeros where a stream told them nothing: no call reads and writes no token. */
+function isCounted({ input, output }: RawUsage): boolean {
+  return input !== 0 || output !== 0;
 }
 
 const NAME_KEYS: { readonly [operation in Operation]?: readonly string[] } = {
