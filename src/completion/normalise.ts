@@ -130,6 +130,10 @@ const PROVIDERS: ReadonlyMap<string, string> = new Map([
   ['xai', 'xai'],
   ['togetherai', 'together'],
   ['together_ai', 'together'],
+  ['cohere', 'cohere'],
+  ['groq', 'groq'],
+  ['ollama', 'ollama'],
+  ['replicate', 'replicate'],
 ]);
 
 /** Frameworks that name themselves as the provider: not a model provider. */

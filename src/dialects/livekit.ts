@@ -3,7 +3,9 @@ import { guessProvider } from '../completion/normalise.ts';
 import { asArray, asObject, member } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { joinReply, readMessages, textMessage } from '../messages/messages.ts';
+import { saysAnything } from '../messages/reply.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
+import { readError } from '../readers/errors.ts';
 import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';
 import { readUsageBag } from '../readers/usage.ts';
 import { getAttribute, getString, hasPrefix } from '../span/attributes.ts';
@@ -38,13 +40,14 @@ function operationOf({ name }: SpanData): Operation {
 function readLivekit(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const { attributes } = span;
   const operation = operationOf(span);
-  if (operation === 'other') return { operation };
+  if (operation === 'other') return { operation, error: readError(span) };
   const base = readGenAiSpan(span, logs, {
     dialect: livekit.name,
     operation,
     content: operation === 'inference' ? readContent(span, logs) : { notes: [] },
     usage: readUsageBag(getAttribute(attributes, 'lk.llm_metrics')),
-    captureSetting: 'set_tracer_provider(…, allow_pii=True), LIVEKIT_TELEMETRY_ALLOW_PII=true',
+    captureSetting:
+      'set_tracer_provider(…, allow_pii=True) or setTracerProvider(…, { allowPii: true }), LIVEKIT_TELEMETRY_ALLOW_PII and OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT not false',
   });
   const { provider, notes } = providerOf(base);
   if (operation === 'agent') {
@@ -56,8 +59,11 @@ function readLivekit(span: SpanData, logs: readonly LogData[]): Reading | undefi
       choices: reply === undefined ? undefined : [textMessage('assistant', reply)],
     };
   }
+  const cameToNothing =
+    operation === 'inference' && base.error === undefined && gaveNothing(base, attributes);
   return {
     ...base,
+    ...(cameToNothing ? { error: {}, choices: undefined, finishReasons: undefined } : {}),
     provider,
     notes,
     name:
@@ -73,6 +79,18 @@ function readLivekit(span: SpanData, logs: readonly LogData[]): Reading | undefi
       base.toolArguments ??
       getString(attributes, 'lk.pii.function_tool.arguments', 'lk.function_tool.arguments'),
   };
+}
+
+/** Node's calls end well, with "stop", when every try has failed: its metrics say that no chunk came, the tries inside say why. */
+function gaveNothing({ responseId, choices }: Reading, attributes: Attributes): boolean {
+  const metrics = asObject(jsonValue(getAttribute(attributes, 'lk.llm_metrics')));
+  return (
+    responseId === undefined &&
+    !choices?.some(saysAnything) &&
+    member(metrics, 'requestId') === '' &&
+    member(metrics, 'ttftMs') === -1 &&
+    member(metrics, 'cancelled') === false
+  );
 }
 
 /** An address that is not a provider's own: whose API it speaks, the model may tell. */

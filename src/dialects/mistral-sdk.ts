@@ -3,7 +3,7 @@ import { hasPrefix } from '../span/attributes.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
- * The Mistral TypeScript SDK's own spans. Its conversations API reports `invoke_agent` with synthesised `chat` children.
+ * The Mistral SDK's own spans, in TypeScript and Python. Its conversations API reports `invoke_agent` with synthesised `chat` children.
  *
  * @see https://github.com/mistralai/client-ts
  */
@@ -16,6 +16,6 @@ export const mistralSdk: Dialect = {
       dialect: mistralSdk.name,
       operation: conventionalOperation(span),
       provider: ['mistral'],
-      captureSetting: 'none needed: this SDK records content whenever it traces',
+      captureSetting: 'none needed: this SDK records content whenever it traces (1.x for Python never does)',
     }),
 };

@@ -101,7 +101,7 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
     captureSetting:
       "hideInputs: false and hideOutputs: false in the instrumentation's traceConfig (OPENINFERENCE_HIDE_INPUTS and OPENINFERENCE_HIDE_OUTPUTS unset)",
   });
-  const tool = operation === 'tool' ? toolFacts(attributes) : undefined;
+  const tool = operation === 'tool' ? toolFacts(span) : undefined;
   const answer = tool && readToolAnswer(base.outputValue);
   // CrewAI's agents have no other name, nor OpenAI's in JavaScript.
   const agent =
@@ -139,7 +139,10 @@ function servedModel(attributes: Attributes, invocation: JsonObject | undefined)
   return named === textMember(invocation, 'model') ? undefined : named;
 }
 
-function toolFacts(attributes: Attributes): { name: string | undefined; arguments: string | undefined } {
+function toolFacts({ attributes, name }: SpanData): {
+  name: string | undefined;
+  arguments: string | undefined;
+} {
   const input = getAttribute(attributes, 'input.value');
   const value = jsonValue(input);
   const args = readArguments(value);
@@ -148,7 +151,8 @@ function toolFacts(attributes: Attributes): { name: string | undefined; argument
   // CrewAI's are the tool's schema.
   const given = asObject(member(asObject(jsonValue(parameters)), 'properties')) ? undefined : parameters;
   return {
-    name: getString(attributes, 'tool.name'),
+    // DSPy names the method.
+    name: getString(attributes, 'tool.name') ?? /^(.+)\.__call__$/.exec(name)?.[1],
     // What the tool was called with tells more than its parameters, which may be declared ones.
     arguments: typeof own === 'string' ? (asObject(args) ? own : (given ?? own)) : undefined,
   };

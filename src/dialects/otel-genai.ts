@@ -42,5 +42,7 @@ const SETTINGS: readonly (readonly [scope: RegExp, setting: string])[] = [
     /^io\.opentelemetry\.(openai-java|aws-sdk)/,
     'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true for the Java agent, setCaptureMessageContent(true) or setGenaiCaptureMessageContent(true) for the library, and log records exported too',
   ],
+  [/^Agent365Sdk$/, 'recordInputMessages(…) and recordOutputMessages(…) of the InferenceScope'],
+  [/^@flue\/opentelemetry$/, 'createOpenTelemetryInstrumentation({ content: { enabled: true } })'],
   [/^@?azure[./]/, 'AZURE_TRACING_GEN_AI_CONTENT_RECORDING_ENABLED=true'],
 ];

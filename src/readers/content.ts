@@ -135,8 +135,8 @@ const readDefinitions: (raw: unknown) => {
 
 /** Output messages are choices if each says how it finished; else, or if each is a tool call and no more, they are the pieces of one reply. */
 export function readOutputMessages(value: unknown): readonly Message[] | undefined {
-  if (asArray(value) === undefined) return nonEmpty(readResponse(value).choices);
-  return asChoices(readMessages(value, 'output'));
+  const list = asArray(value) ?? asArray(member(asObject(value), 'messages'));
+  return list === undefined ? nonEmpty(readResponse(value).choices) : asChoices(readMessages(list, 'output'));
 }
 
 export function asChoices(messages: readonly Message[]): readonly Message[] | undefined {
@@ -330,12 +330,14 @@ function fromIndexed(attributes: Attributes, content: Content): void {
   }
 }
 
-/** The text "null" stands for an assistant message without content (trap 15). */
+/** The text "null" stands for an assistant message without content (trap 15), a list without parts beside calls as well. */
 function indexedMessage(node: FlatNode): JsonObject {
   const role = leafText(node, 'role') ?? (leaf(node, 'user') === undefined ? undefined : 'user');
   const content = leaf(node, 'content') ?? leaf(node, 'user');
   const calls = listOf(node.children.get('tool_calls')).map(indexedCall);
-  const nothing = role === 'assistant' && (content === 'null' || content === 'None');
+  const nothing =
+    role === 'assistant' &&
+    (content === 'null' || content === 'None' || (content === '[]' && calls.length > 0));
   return {
     ...(role === undefined ? {} : { role }),
     content: nothing ? null : content,

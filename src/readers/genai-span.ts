@@ -43,7 +43,9 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
   ...[
     'chat',
     'text_completion',
+    'textcompletion',
     'generate_content',
+    'generatecontent',
     'completion',
     'generate',
     'message',

@@ -92,8 +92,8 @@ export function readArguments(value: unknown): unknown {
     asArray(member(call, 'args')) ?? (own && Object.keys(call ?? {}).length === 1 ? [] : undefined);
   if (!args) return value;
   const named = own ?? {};
-  if (Object.keys(named).length === 0) return args.length === 1 ? args[0] : value;
-  return args.length === 0 ? named : value;
+  if (args.length === 0) return own ?? value;
+  return args.length === 1 && Object.keys(named).length === 0 ? args[0] : value;
 }
 
 /** LangChain's tools answer with a message, which knows the tool's own name, the call and, apart from these, the result. */

@@ -1,5 +1,12 @@
 import type { Message, Reading, ToolDefinition, Usage } from '../completion/completion.ts';
-import { asText, isForbiddenKey, type JsonValue, type LazyJson, toJsonValue } from '../json/json-text.ts';
+import {
+  asText,
+  isEmptyText,
+  isForbiddenKey,
+  type JsonValue,
+  type LazyJson,
+  toJsonValue,
+} from '../json/json-text.ts';
 import { hasContent } from '../lineage/merge.ts';
 import type { RecordPlan } from '../lineage/plan.ts';
 import type { SpanData } from '../span/span-data.ts';
@@ -64,7 +71,7 @@ const NOT_CAPTURED: readonly JsonValue[] = [{ role: 'assistant', content: null }
 
 /** A completion's body: what is large, and the rest of it. */
 interface Description {
-  /** `undefined`: no content was captured. */
+  /** `undefined`: nothing is known of it. */
   readonly conversation: readonly Message[] | undefined;
   readonly inputs: JsonValue | undefined;
   readonly tools: readonly ToolDefinition[] | undefined;
@@ -102,7 +109,7 @@ function describe(
     completion_id: plan.id,
   });
   return {
-    conversation: captured ? conversation : undefined,
+    conversation: conversation.some(hasShape) ? conversation : undefined,
     inputs: policy.capture ? renderInputs(plan.surroundings?.inputs) : undefined,
     tools: reading.tools && reading.tools.length > 0 ? reading.tools : undefined,
     rest: rest ?? {},
@@ -117,8 +124,16 @@ export function missingContent(reading: Reading): string | undefined {
   return `message content${reading.captureSetting ? `: turn it on with ${reading.captureSetting}` : ''}`;
 }
 
-function says(message: Message): boolean {
-  return message.parts.length > 0 || message.toolCalls.length > 0 || message.toolCallId !== undefined;
+/** Roles, ids and names of tools are known without content, too. */
+function says({ parts, toolCalls }: Message): boolean {
+  return (
+    parts.some((part) => part.kind !== 'text' || !isEmptyText(part.text)) ||
+    toolCalls.some((call) => !/^(\{\s*\})?$/.test(argumentsOf(call)))
+  );
+}
+
+function hasShape({ parts, toolCalls, toolCallId }: Message): boolean {
+  return parts.length > 0 || toolCalls.length > 0 || toolCallId !== undefined;
 }
 
 /** Instructions, input, then the reply: always last, an empty one for a success that reports none, none for a failure. */

@@ -11,6 +11,8 @@ describe('the setting that turns content on', () => {
     ['extra/azure-ai-inference/chat-no-content', 'AZURE_TRACING_GEN_AI_CONTENT_RECORDING_ENABLED=true'],
     ['extra/otel-java-bedrock/converse-off', 'setGenaiCaptureMessageContent(true)'],
     ['otel-openai/chat-no-content', 'captureMessageContent: true'],
+    // Its events tell roles, tools and call ids.
+    ['otel-openai-0.12/tools-parallel-no-content', 'captureMessageContent: true'],
   ])('%s', (name, setting) => {
     const scenario = scenarioNamed(name);
     const records = convertSpans(
@@ -18,7 +20,10 @@ describe('the setting that turns content on', () => {
       { projectId: 'project-1', logs: scenario.logs.map(toSdkLog) },
     );
     const completions = records.filter(({ kind }) => kind === 'completion');
-    expect(completions).toHaveLength(1);
-    expect(completions[0]?.receipt.missing).toEqual([expect.stringContaining(setting)]);
+    expect(completions).not.toHaveLength(0);
+    for (const { body, receipt } of completions) {
+      expect(receipt.missing).toEqual([expect.stringContaining(setting)]);
+      expect(body).toMatchObject({ call_info: { provider_info: { content_captured: false } } });
+    }
   });
 });

@@ -186,7 +186,9 @@ const EMITTERS: readonly Emitter[] = [
     scope: 'livekit-agents',
     attributes: CONVENTIONS,
     spanName: 'llm_request',
-    content: 'off',
+    content: 'on',
+    offWhen: { LIVEKIT_TELEMETRY_ALLOW_PII: NO, OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: NO },
+    code: /\ballowPii\s*:\s*false\b/,
   },
   { name: /^openlit$/, scope: 'openlit', attributes: CONVENTIONS, content: 'on' },
 ];
