@@ -1,4 +1,6 @@
 import type { Operation, Reading } from '../completion/completion.ts';
+import { textMessage } from '../messages/messages.ts';
+import type { Content } from '../readers/content.ts';
 import { ioValue, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { readObservedContent } from '../readers/observation.ts';
 import { getString, hasAttribute } from '../span/attributes.ts';
@@ -24,8 +26,18 @@ const TYPES: ReadonlyMap<string, Operation> = new Map([
   ['TOOL', 'tool'],
 ]);
 
-function operationOf({ attributes }: SpanData): Operation {
-  return TYPES.get(getString(attributes, 'lmnr.span.type') ?? '') ?? operationByName(attributes) ?? 'other';
+function operationOf(span: SpanData): Operation {
+  const { attributes } = span;
+  const operation =
+    TYPES.get(getString(attributes, 'lmnr.span.type') ?? '') ?? operationByName(attributes) ?? 'other';
+  return operation === 'inference' && isEmbedding(span) ? 'embedding' : operation;
+}
+
+/** In Python every span of a client is an LLM's. */
+function isEmbedding({ name, attributes }: SpanData): boolean {
+  return (
+    /(^|\.)embeddings?$/.test(name) || /embedding/i.test(getString(attributes, 'gen_ai.request.model') ?? '')
+  );
 }
 
 function readLaminar(span: SpanData, logs: readonly LogData[]): Reading | undefined {
@@ -36,7 +48,7 @@ function readLaminar(span: SpanData, logs: readonly LogData[]): Reading | undefi
   const base = readGenAiSpan(span, logs, {
     dialect: laminar.name,
     operation,
-    content: isCall ? readObservedContent(span, logs, 'lmnr.span.input', 'lmnr.span.output') : { notes: [] },
+    content: isCall ? readContent(span, logs) : { notes: [] },
     captureSetting:
       'ignoreInput and ignoreOutput of observe unset, traceContent of the instrumentations true',
   });
@@ -49,4 +61,14 @@ function readLaminar(span: SpanData, logs: readonly LogData[]): Reading | undefi
     toolArguments:
       base.toolArguments ?? (operation === 'tool' ? getString(attributes, 'lmnr.span.input') : undefined),
   };
+}
+
+function readContent(span: SpanData, logs: readonly LogData[]): Content {
+  const content = readObservedContent(span, logs, 'lmnr.span.input', 'lmnr.span.output');
+  // Instructions of the Responses API are in Python only among the older, indexed messages.
+  const told = getString(span.attributes, 'gen_ai.prompt.0.content');
+  const isTold = getString(span.attributes, 'gen_ai.prompt.0.role') === 'system';
+  if (isTold && told !== undefined && !content.input?.some(({ role }) => role === 'system'))
+    content.instructions ??= [textMessage('system', told)];
+  return content;
 }

@@ -8,6 +8,7 @@ import {
   toJsonString,
 } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
+import { openItems } from '../messages/item-texts.ts';
 import { joinReply } from '../messages/messages.ts';
 import { readTools } from '../messages/tools.ts';
 import type { Content } from '../readers/content.ts';
@@ -59,14 +60,13 @@ function readMlflow(span: SpanData, logs: readonly LogData[]): Reading | undefin
   const isCall = operation === 'inference';
   const bag = asObject(jsonValue(getAttribute(attributes, 'invocation_params')));
   const content = isCall ? readContent(span, logs) : { notes: [] };
+  const counted = readUsageBag(getAttribute(attributes, 'mlflow.chat.tokenUsage'));
   const base = readGenAiSpan(span, logs, {
     dialect: mlflow.name,
     operation,
     content,
-    // What the response says of its usage is MLflow's source, and more exact.
-    usage: content.response?.usage
-      ? undefined
-      : readUsageBag(getAttribute(attributes, 'mlflow.chat.tokenUsage')),
+    // What the response says is more exact. MLflow's own counts have a provider's names, and are totals all the same.
+    usage: content.response?.usage ? undefined : counted && { ...counted, rule: undefined },
     provider: [textAt(attributes, 'mlflow.llm.provider'), textAt(attributes, 'mlflow.message.format')],
     requestModel: textAt(attributes, 'model') ?? textMember(bag, 'model') ?? content.request?.model,
     responseModel: content.response?.model ?? textAt(attributes, 'mlflow.llm.model'),
@@ -88,7 +88,7 @@ function readMlflow(span: SpanData, logs: readonly LogData[]): Reading | undefin
   const answer = operation === 'tool' ? readToolAnswer(outputValue) : undefined;
   return {
     ...base,
-    name: base.name ?? textAt(attributes, 'mlflow.spanFunctionName') ?? span.name,
+    name: base.name ?? span.name,
     agentName: operation === 'agent' ? (base.agentName ?? span.name) : undefined,
     inputValue,
     outputValue: (answer?.value as LazyJson | undefined) ?? outputValue,
@@ -102,14 +102,20 @@ function readMlflow(span: SpanData, logs: readonly LogData[]): Reading | undefin
 function readContent(span: SpanData, logs: readonly LogData[]): Content {
   const content = readObservedContent(span, logs, 'mlflow.spanInputs', 'mlflow.spanOutputs');
   content.tools ??= readTools(jsonValue(getAttribute(span.attributes, 'mlflow.chat.tools')));
+  // A stream that MLflow could not look into.
+  if (PRINTED.test(textAt(span.attributes, 'mlflow.spanOutputs') ?? '')) content.choices = undefined;
   const { choices } = content;
   // The items of a Responses reply, written as messages of their own.
   if (choices && choices.length > 1 && !hasAttribute(span.attributes, 'n')) {
     const reply = joinReply(choices);
     content.choices = reply && [reply];
   }
+  content.choices = content.choices?.map(openItems);
   return content;
 }
+
+/** An object as Python prints it. */
+const PRINTED = /^<[\w.]+ object at 0x[0-9a-f]+>$/;
 
 function textAt(attributes: Attributes, key: string): string | undefined {
   const text = asText(jsonValue(getAttribute(attributes, key)));

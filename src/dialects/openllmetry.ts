@@ -1,7 +1,8 @@
 import type { Message, Operation, Reading } from '../completion/completion.ts';
 import { asArray, asObject, asText, member, textMember, toJsonString } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
-import { joinReply, readMessages } from '../messages/messages.ts';
+import { openItems } from '../messages/item-texts.ts';
+import { readMessages } from '../messages/messages.ts';
 import { resultParts } from '../messages/parts.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { ioValue, operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
@@ -193,35 +194,6 @@ function expandResponsesInput(message: Message): readonly Message[] {
   return items.length > 0 ? items : [message];
 }
 
-/** LangChain's replies from the Responses API, and Anthropic's: each item as JSON in a text of its own, and the calls once more as calls. */
-function openItems(message: Message): Message {
-  if (message.role !== 'assistant') return message;
-  const items = message.parts.map(itemOf);
-  if (items.every((item) => item === undefined)) return message;
-  const read = joinReply(
-    readMessages(
-      items.filter((item) => item !== undefined),
-      'output',
-    ),
-  );
-  return {
-    ...message,
-    parts: [...(read?.parts ?? []), ...message.parts.filter((_, i) => items[i] === undefined)],
-    toolCalls: message.toolCalls.length > 0 ? message.toolCalls : (read?.toolCalls ?? []),
-  };
-}
-
-function itemOf(part: Message['parts'][number]): unknown {
-  const text = part.kind === 'text' ? asText(part.text) : undefined;
-  if (text === undefined || !/^\s*\{/.test(text)) return undefined;
-  // Converse's reasoning names itself by its only key.
-  const isReasoning = /^\s*\{"reasoningContent"/.test(text);
-  if (!isReasoning && !text.includes('"type"')) return undefined;
-  const value = jsonValue(text);
-  if (isReasoning && asObject(value)) return { role: 'assistant', content: [value] };
-  return isResponsesItem(value) ? value : undefined;
-}
-
 function isResponsesItem(item: unknown): boolean {
   if (typeof item !== 'object' || item === null) return false;
   const { role, type, content } = item as { role?: unknown; type?: unknown; content?: unknown };
@@ -229,6 +201,6 @@ function isResponsesItem(item: unknown): boolean {
     return /^(system|developer|user|assistant|tool)$/.test(role) && content !== undefined;
   return (
     typeof type === 'string' &&
-    /^(message|function_call|function_call_output|reasoning|item_reference|tool_use)$/.test(type)
+    /^(message|function_call|function_call_output|reasoning|item_reference)$/.test(type)
   );
 }

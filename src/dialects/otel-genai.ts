@@ -43,6 +43,9 @@ const SETTINGS: readonly (readonly [scope: RegExp, setting: string])[] = [
     'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true for the Java agent, setCaptureMessageContent(true) or setGenaiCaptureMessageContent(true) for the library, and log records exported too',
   ],
   [/^Agent365Sdk$/, 'recordInputMessages(…) and recordOutputMessages(…) of the InferenceScope'],
-  [/^@flue\/opentelemetry$/, 'createOpenTelemetryInstrumentation({ content: { enabled: true } })'],
+  [
+    /^@flue\/opentelemetry$/,
+    'createOpenTelemetryInstrumentation(…) without content: false, or whose transform keeps it',
+  ],
   [/^@?azure[./]/, 'AZURE_TRACING_GEN_AI_CONTENT_RECORDING_ENABLED=true'],
 ];

@@ -606,7 +606,9 @@ describe('message content', () => {
       '@mastra/otel-exporter': expect.stringContaining('hideInput and hideOutput unset'),
       'genkit-tracer': expect.stringContaining('none needed'),
       'strands-agents': expect.stringContaining('none needed'),
-      'livekit-agents': expect.stringContaining('allow_pii=True'),
+      'livekit-agents': expect.stringContaining('allowPii: true'),
+      Agent365Sdk: expect.stringContaining('recordInputMessages'),
+      '@flue/opentelemetry': expect.stringContaining('without content: false'),
       openlit: expect.stringContaining('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true'),
     });
   });

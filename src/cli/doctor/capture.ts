@@ -190,6 +190,19 @@ const EMITTERS: readonly Emitter[] = [
     offWhen: { LIVEKIT_TELEMETRY_ALLOW_PII: NO, OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: NO },
     code: /\ballowPii\s*:\s*false\b/,
   },
+  {
+    name: /^@microsoft\/agents-a365-observability$/,
+    scope: 'Agent365Sdk',
+    attributes: CONVENTIONS,
+    content: 'off',
+    code: /\brecordInputMessages\b/,
+  },
+  {
+    name: /^@flue\/opentelemetry$/,
+    scope: '@flue/opentelemetry',
+    attributes: CONVENTIONS,
+    content: 'on',
+  },
   { name: /^openlit$/, scope: 'openlit', attributes: CONVENTIONS, content: 'on' },
 ];
 
