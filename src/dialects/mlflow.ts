@@ -13,7 +13,7 @@ import { joinReply } from '../messages/messages.ts';
 import { readTools } from '../messages/tools.ts';
 import type { Content } from '../readers/content.ts';
 import { ioValue, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
-import { readObservedContent, readToolAnswer } from '../readers/observation.ts';
+import { isAddress, readObservedContent, readToolAnswer } from '../readers/observation.ts';
 import { mergeParameters, readParameterBag } from '../readers/parameters.ts';
 import { readUsageBag } from '../readers/usage.ts';
 import { getAttribute, hasAttribute } from '../span/attributes.ts';
@@ -103,7 +103,7 @@ function readContent(span: SpanData, logs: readonly LogData[]): Content {
   const content = readObservedContent(span, logs, 'mlflow.spanInputs', 'mlflow.spanOutputs');
   content.tools ??= readTools(jsonValue(getAttribute(span.attributes, 'mlflow.chat.tools')));
   // A stream that MLflow could not look into.
-  if (PRINTED.test(textAt(span.attributes, 'mlflow.spanOutputs') ?? '')) content.choices = undefined;
+  if (isAddress(textAt(span.attributes, 'mlflow.spanOutputs'))) content.choices = undefined;
   const { choices } = content;
   // The items of a Responses reply, written as messages of their own.
   if (choices && choices.length > 1 && !hasAttribute(span.attributes, 'n')) {
@@ -113,9 +113,6 @@ function readContent(span: SpanData, logs: readonly LogData[]): Content {
   content.choices = content.choices?.map(openItems);
   return content;
 }
-
-/** An object as Python prints it. */
-const PRINTED = /^<[\w.]+ object at 0x[0-9a-f]+>$/;
 
 function textAt(attributes: Attributes, key: string): string | undefined {
   const text = asText(jsonValue(getAttribute(attributes, key)));

@@ -19,14 +19,15 @@ import {
   readResponse,
 } from '../messages/exchange.ts';
 import { splitFusedCalls } from '../messages/fused-calls.ts';
-import { joinReply, readMessages } from '../messages/messages.ts';
+import { joinReply } from '../messages/messages.ts';
 import { readTools } from '../messages/tools.ts';
 import { type Content, nonEmpty } from '../readers/content.ts';
+import { flatCompletions, flatMessages, flatPrompts } from '../readers/flat-messages.ts';
 import { readGenAiSpan } from '../readers/genai-span.ts';
-import { readArguments, readToolAnswer } from '../readers/observation.ts';
+import { isAddress, readArguments, readToolAnswer } from '../readers/observation.ts';
 import { mergeParameters } from '../readers/parameters.ts';
 import { getAttribute, getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
-import { type FlatNode, leaf, leafText, listOf, readFlat } from '../span/indexed.ts';
+import { leaf, listOf, readFlat } from '../span/indexed.ts';
 import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
@@ -182,10 +183,10 @@ function readContent(attributes: Attributes, invocation: JsonObject | undefined)
     instructions: request.instructions ?? outside.instructions,
     input: (
       response.history ??
-      richer(request.messages, flatInput ?? prompts(attributes)) ??
+      richer(request.messages, flatInput ?? flatPrompts(attributes)) ??
       outside.messages
     )?.map(unprinted),
-    choices: reply ?? completions(attributes),
+    choices: reply ?? flatCompletions(attributes),
     tools,
     outputSchema: request.outputSchema ?? outside.outputSchema ?? echoedSchema(rawOutput),
     request,
@@ -227,11 +228,6 @@ function readRaw(attributes: Attributes, side: 'input' | 'output', notes: Note[]
   if (read?.cut) notes.push({ kind: 'cut', text: `${side}.value was cut by a span limit` });
   // A cut body may have lost the last messages: the flattened ones are whole.
   return read?.cut && hasPrefix(attributes, `llm.${side}_messages.`) ? undefined : read?.value;
-}
-
-/** A Python object that prints as no more than where it lies: `<coroutine object AsyncAPIResponse.parse at 0x7f8b3929ee30>`. */
-function isAddress(raw: unknown): boolean {
-  return typeof raw === 'string' && raw.length < 512 && /^<[^<>]+ at 0x[0-9a-f]+>$/i.test(raw);
 }
 
 /** The raw body is what was sent; the flattened copy of it drops parts, ids and tool results. */
@@ -293,97 +289,4 @@ function unprinted(message: Message): Message {
 
 function printedText(text: string): string {
   return /^'.*'$/s.test(text) ? text.slice(1, -1).replace(/\\(['\\])/g, '$1') : text;
-}
-
-/** The text completions API. */
-function prompts(attributes: Attributes): readonly Message[] | undefined {
-  const texts = listOf(readFlat(attributes, 'llm.prompts.')).map(
-    (node) => leafText(node, 'prompt.text') ?? '',
-  );
-  return texts.length > 0 ? texts.flatMap((text) => [...readMessages(text, 'input')]) : undefined;
-}
-
-function completions(attributes: Attributes): readonly Message[] | undefined {
-  const texts = listOf(readFlat(attributes, 'llm.choices.')).map(
-    (node) => leafText(node, 'completion.text') ?? '',
-  );
-  return nonEmpty(texts.flatMap((text) => [...readMessages(text, 'output')]));
-}
-
-function flatMessages(
-  attributes: Attributes,
-  prefix: string,
-  side: 'input' | 'output',
-): readonly Message[] | undefined {
-  const nodes = listOf(readFlat(attributes, prefix));
-  if (nodes.length === 0) return undefined;
-  return nodes.flatMap((node) => [
-    ...readMessages(functionResults(node) ?? flatMessage(node.children.get('message')), side),
-  ]);
-}
-
-/** AutoGen's results stand beside the message that is to hold them. */
-function functionResults(node: FlatNode): readonly JsonObject[] | undefined {
-  const results = listOf(node.children.get('function')).map((result) => asObject(jsonValue(result.value)));
-  return results.length === 0
-    ? undefined
-    : results.map((result) => ({ ...result, role: 'tool', tool_call_id: member(result, 'call_id') }));
-}
-
-/** One flattened message as the list of objects it stands for: a result riding on a user message is a message of its own. */
-function flatMessage(node: FlatNode | undefined): readonly JsonObject[] {
-  const own = leafText(node, 'role');
-  // smolagents sends its account of the calls as the assistant's.
-  const role = own === 'tool-call' ? 'assistant' : own;
-  const id = leafText(node, 'tool_call_id');
-  const parts = listOf(node?.children.get('contents')).map(flatPart);
-  const content = leaf(node, 'content');
-  const calls = listOf(node?.children.get('tool_calls')).map((call) =>
-    flatCall(call.children.get('tool_call')),
-  );
-  const legacy = leafText(node, 'function_call_name');
-  const isMore =
-    typeof content === 'string' && content !== '' && id === undefined && !repeats(content, parts);
-  const message: JsonObject = {
-    ...(role === undefined ? {} : { role }),
-    name: leafText(node, 'name'),
-    content: parts.length > 0 ? [...(isMore ? [content] : []), ...parts] : content,
-    ...(calls.length > 0 ? { tool_calls: calls } : {}),
-    ...(legacy === undefined
-      ? {}
-      : { function_call: { name: legacy, arguments: leaf(node, 'function_call_arguments_json') } }),
-  };
-  if (id === undefined) return [message];
-  const result = { role: 'tool', tool_call_id: id, content };
-  return parts.length > 0 && role !== 'tool' ? [result, { ...message, content: parts }] : [result];
-}
-
-/** Python's instrumentations write the text once as such and once more as parts. */
-function repeats(content: string, parts: readonly JsonObject[]): boolean {
-  const texts = parts.flatMap((part) =>
-    textMember(part, 'type') === 'reasoning' ? [] : (textMember(part, 'text') ?? []),
-  );
-  return texts.length > 0 && texts.every((text) => content.includes(text));
-}
-
-function flatCall(node: FlatNode | undefined): JsonObject {
-  return {
-    id: leafText(node, 'id'),
-    name: leafText(node, 'function.name'),
-    arguments: leaf(node, 'function.arguments'),
-  };
-}
-
-function flatPart(node: FlatNode): JsonObject {
-  const part = node.children.get('message_content');
-  const type = leafText(part, 'type');
-  const call = node.children.get('tool_call');
-  if (call) return { type: 'tool_use', ...flatCall(call) };
-  const image = leafText(part, 'image.image.url', 'image.url');
-  if (image !== undefined) return { type: 'image_url', image_url: { url: image } };
-  const audio = leafText(part, 'audio.audio.url', 'audio.url');
-  if (audio !== undefined)
-    return { type: 'input_audio', url: audio, mime_type: leafText(part, 'audio.audio.mime_type') };
-  const text = leafText(part, 'text', 'audio.audio.transcript');
-  return { type: type ?? 'text', ...(text === undefined ? {} : { text }), data: leafText(part, 'data') };
 }

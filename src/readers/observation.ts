@@ -107,3 +107,8 @@ export function readToolAnswer(
   if (id === undefined) return undefined;
   return { name: textMember(fields, 'name'), id, value: jsonValue(member(fields, 'content')) };
 }
+
+/** A Python object that prints as no more than where it lies: `<coroutine object AsyncAPIResponse.parse at 0x7f8b3929ee30>`. */
+export function isAddress(raw: unknown): boolean {
+  return typeof raw === 'string' && raw.length < 512 && /^<[^<>]+ at 0x[0-9a-f]+>$/i.test(raw);
+}
