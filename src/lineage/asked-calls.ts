@@ -9,19 +9,27 @@ import type { AskedCall, Trace, TraceNode } from './trace.ts';
 
 export function rememberCalls(trace: Trace, node: TraceNode): void {
   const { choices } = node.reading as Reading;
-  if (node.recordId === undefined || node.parentId === undefined) return;
-  const asked: AskedCall = {
-    completionId: node.recordId,
-    start: node.span.startTime,
-    parentId: node.parentId,
-  };
+  if (node.recordId === undefined) return;
+  const asked: AskedCall = { completionId: node.recordId, start: node.span.startTime };
+  const parents = parentsOfReports(node);
   for (const choice of choices ?? []) {
     for (const call of choice.toolCalls) {
       if (call.id !== undefined) addAsked(trace, call.id, asked);
       const args = typeof call.arguments === 'string' ? call.arguments : call.arguments.json;
-      addAsked(trace, signature(node.parentId, call.name, args), asked);
+      for (const parentId of parents) addAsked(trace, signature(parentId, call.name, args), asked);
     }
   }
+}
+
+/** Where the tools that a call asks for may run: beside it, and beside the outer reports of it. */
+function parentsOfReports(node: TraceNode): readonly string[] {
+  const parents: string[] = [];
+  let outer: TraceNode | undefined = node;
+  do {
+    if (outer.parentId !== undefined) parents.push(outer.parentId);
+    outer = outer.enclosing;
+  } while (outer && node.merged.includes(outer.key));
+  return parents;
 }
 
 /** A piece of a reply that ends before its call does, and before the tool it asks for: the call is its parent. */
@@ -31,8 +39,7 @@ export function rememberFragment(trace: Trace, node: TraceNode, running: Running
   if (calls.length === 0 || node.parent || parentSpanId === undefined || trace.seen.has(parentSpanId)) return;
   const completionId = parentOf(trace, node, false, running);
   for (const { id } of calls)
-    if (id !== undefined)
-      addAsked(trace, id, { completionId, start: node.span.startTime, parentId: completionId });
+    if (id !== undefined) addAsked(trace, id, { completionId, start: node.span.startTime });
 }
 
 const MAX_ASKED = 16;

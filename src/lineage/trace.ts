@@ -26,7 +26,6 @@ export interface Seen {
 export interface AskedCall {
   readonly completionId: string;
   readonly start: HrTime;
-  readonly parentId: string;
 }
 
 export interface Trace {

@@ -18,18 +18,24 @@ export function restoreCallIds(messages: readonly Message[]): readonly Message[]
   return restored;
 }
 
+/** Of two reports of one id the one that results name. */
+export function fullerId(first: string | undefined, second: string | undefined): string | undefined {
+  return isItemId(first) ? (second ?? first) : (first ?? second);
+}
+
+function isItemId(id: string | undefined): boolean {
+  return id?.startsWith('fc_') ?? false;
+}
+
 function hasItemId(message: Message): boolean {
-  return (
-    Boolean(message.toolCallId?.startsWith('fc_')) ||
-    message.toolCalls.some((call) => call.id?.startsWith('fc_'))
-  );
+  return isItemId(message.toolCallId) || message.toolCalls.some((call) => isItemId(call.id));
 }
 
 function pair(messages: Message[], asked: number, answered: number, end: number): void {
   const calls = messages.slice(asked, answered).flatMap((message) => message.toolCalls);
   const ids = messages.slice(answered, end).map((message) => message.toolCallId);
   if (calls.length !== ids.length) return;
-  if (ids.every((id) => id?.startsWith('fc_')) && calls.every((call) => call.id?.startsWith('call_')))
+  if (ids.every(isItemId) && calls.every((call) => call.id?.startsWith('call_')))
     for (let at = answered; at < end; at++)
       messages[at] = { ...(messages[at] as Message), toolCallId: calls[at - answered]?.id };
   if (!ids.every((id) => id?.startsWith('call_'))) return;
@@ -40,7 +46,7 @@ function pair(messages: Message[], asked: number, answered: number, end: number)
       ...message,
       toolCalls: message.toolCalls.map((call) => {
         const id = ids[next++];
-        return call.id?.startsWith('fc_') ? { ...call, id } : call;
+        return isItemId(call.id) ? { ...call, id } : call;
       }),
     };
   }

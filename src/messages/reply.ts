@@ -1,6 +1,7 @@
 /** Two reports of one reply → one that has what either kept. */
 import type { Message, Part, ToolCall } from '../completion/completion.ts';
 import { asText, isEmptyText } from '../json/json-text.ts';
+import { fullerId } from './item-ids.ts';
 
 /** The chosen reply, with what it lost: missing calls, call ids, text and reasoning are filled in. */
 export function completeReply(first: Message, other: Message): Message {
@@ -58,7 +59,7 @@ function fillCalls(calls: readonly ToolCall[], others: readonly ToolCall[]): rea
     if (!call) return other;
     return {
       ...call,
-      id: call.id ?? other.id,
+      id: fullerId(call.id, other.id),
       arguments: isNothing(call.arguments) ? other.arguments : call.arguments,
     };
   });

@@ -154,6 +154,21 @@ describe('a tool', () => {
     expect(records.get(idOf(4))?.body.parent_id).toBe(idOf(3));
   });
 
+  it.each([
+    ['beside the outer report of the call', 1],
+    ['inside it', 2],
+  ])('hangs there by name and arguments %s', (_, parent) => {
+    const asks = { ...chatAttributes({ question: 'q', answer: '' }), ...calls() };
+    const records = whole(
+      agent(1),
+      chat(3, 2, asks, { scope: 'the client' }),
+      chat(2, 1, asks, { scope: 'the framework', end: 39 }),
+      tool(4, parent, { 'gen_ai.tool.call.arguments': '{"city":"Oslo"}' }),
+    );
+    expect(records.get(idOf(4))?.body.parent_id).toBe(idOf(3));
+    expect(records.get(idOf(3))?.receipt.merged).toEqual([`span ${spanIdOf(2)}`]);
+  });
+
   it('hangs there by arguments of any length, and only by these', () => {
     const file = (last: string): object => ({ path: 'notes.md', text: `${'line\n'.repeat(20_000)}${last}` });
     const asksFor = (args: object) => ({

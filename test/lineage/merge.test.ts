@@ -92,6 +92,20 @@ describe('each fact from the report that has it', () => {
 });
 
 describe('the reply', () => {
+  it("gets the ids that tool results name, where it has those of the Responses API's items", () => {
+    const [items, named] = [calling({ id: 'fc_1' }), calling({ id: 'call_1' })];
+    for (const [chosen, other] of [
+      [items, named],
+      [named, items],
+    ] as const)
+      expect(merge({ choices: [chosen] }, { choices: [other] }).choices?.[0]?.toolCalls).toEqual(
+        named.toolCalls,
+      );
+    expect(merge({ choices: [items] }, { choices: [calling({})] }).choices?.[0]?.toolCalls).toEqual(
+      items.toolCalls,
+    );
+  });
+
   it('gets tool calls, ids and arguments that were lost', () => {
     const whole = calling({ id: 'c1', arguments: '{"city":"Oslo"}' });
     expect(merge({ choices: [said('Looking')] }, { choices: [whole] }).choices?.[0]?.toolCalls).toEqual(
