@@ -21,7 +21,7 @@ export interface PostOffice {
   readonly connections: Connections;
   readonly underWay: TimeLimit<Post>;
   /** The body in the form in which the dispatcher is given it. */
-  encode(text: string): string | Uint8Array;
+  encode(pieces: readonly string[]): string | Uint8Array;
   readonly report: Report;
 }
 
@@ -156,7 +156,8 @@ function noKey({ credentials }: PostOffice): SendResult {
 
 function buildBody(item: DeliveryItem, { encode }: PostOffice): string | Uint8Array | undefined {
   try {
-    return encode(item.body());
+    const body = item.body();
+    return encode(typeof body === 'string' ? [body] : body);
   } catch {
     // The error may quote content.
     return undefined;

@@ -3,7 +3,10 @@ import { shrinkBody } from '../record/shrink.ts';
 import type { DeliveryItem } from './sender.ts';
 
 /** A record of which delivery needs the text, and its body only if that has to shrink. */
-export type RecordSource = Omit<DeliveryItem, 'body' | 'shrink'> & { text(): string };
+export type RecordSource = Omit<DeliveryItem, 'body' | 'shrink'> & {
+  text(): string;
+  pieces?(): readonly string[];
+};
 
 /** As delivery takes it. */
 export function toItem(
@@ -17,7 +20,7 @@ export function toItem(
     projectId,
     path,
     bytes,
-    body: () => source.text(),
+    body: () => source.pieces?.() ?? source.text(),
     shrink: (maxBytes) => {
       const shrunk = shrinkBody(body(), maxBytes);
       return shrunk.cut.length === 0 ? undefined : JSON.stringify(shrunk.body);

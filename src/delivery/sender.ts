@@ -14,8 +14,8 @@ export interface DeliveryItem {
   readonly path: string;
   /** UTF-8 size of `body()` in bytes, for the queue's bounds. */
   readonly bytes: number;
-  /** The JSON text that is posted. Called once per attempt, just before it, so that a queued record need not hold it. */
-  body(): string;
+  /** The JSON text that is posted, whole or in pieces. Called once per attempt, just before it, so that a queued record need not hold it. */
+  body(): string | readonly string[];
   /** A smaller body, of at most `maxBytes` if possible; `undefined` if it cannot shrink. */
   shrink?(maxBytes: number): string | undefined;
 }

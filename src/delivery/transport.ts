@@ -58,7 +58,7 @@ export function createTransport(policy: TransportPolicy): Transport {
     connections,
     underWay,
     // What is not ours may look at the body, and expects text.
-    encode: dispatcher === undefined ? createBodyEncoder() : (text) => text,
+    encode: dispatcher === undefined ? createBodyEncoder() : (pieces) => pieces.join(''),
     report,
   };
   signal.addEventListener('abort', () => {

@@ -3,6 +3,7 @@
  * is not (other escapes, spaces, `1.0`, a key twice), it says so, and the caller parses.
  */
 import { keepOptimised } from '../keep-optimised.ts';
+import { isForbiddenKey } from './json-text.ts';
 
 const QUOTE = 0x22;
 const SPACE = 0x20;
@@ -53,7 +54,8 @@ function hasSmallByte(text: string): boolean {
   for (let i = 0; i < end >> 2; i++) {
     const word = words[i] as number;
     // The sign bit of each byte that is below 0x20: https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord
-    if (((word - 0x20202020) & ~word & 0x80808080) !== 0) return true;
+    // Not to become a fraction halves the time: `| 0`.
+    if ((((word - 0x20202020) | 0) & ~word & 0x80808080) !== 0) return true;
   }
   return false;
 }
@@ -61,10 +63,14 @@ function hasSmallByte(text: string): boolean {
 /** Deeper values are left to the parser and its own bound. */
 const MAX_DEPTH = 32;
 const MAX_KEYS = 64;
-/** Keys that are dropped on the way out, and keys that `JSON.parse` sorts to the front. */
-const ODD_KEY = /^(__proto__|constructor|prototype|\d.*)$/;
 /** Integers and short decimals that print as they are written; not -0, no exponents, no trailing zeros. */
 const PLAIN_NUMBER = /(?:-?[1-9]\d{0,14}|0)(?![\d.eE])|-?(?:[1-9]\d{0,5}|0)\.\d{0,5}[1-9](?![\d.eE])/y;
+
+/** Keys that are dropped on the way out, and keys that `JSON.parse` may sort to the front. */
+function isOddKey(key: string): boolean {
+  const first = key.charCodeAt(0);
+  return (first >= 0x30 && first <= 0x39) || isForbiddenKey(key);
+}
 
 function indexOf(text: string, part: string, from: number): number {
   const at = text.indexOf(part, from);
@@ -178,7 +184,7 @@ export class JsonWalk {
       const start = this.at;
       if (this.string() === -1) return -1;
       const key = this.text.slice(start + 1, this.at - 1);
-      if (ODD_KEY.test(key) || keys.includes(key) || keys.length >= MAX_KEYS) return -1;
+      if (isOddKey(key) || keys.includes(key) || keys.length >= MAX_KEYS) return -1;
       keys.push(key);
       if (!this.takes(0x3a) || this.value(depth) === -1) return -1;
     } while (this.takes(0x2c));

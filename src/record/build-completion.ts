@@ -7,6 +7,7 @@ import {
   type LazyJson,
   toJsonValue,
 } from '../json/json-text.ts';
+import { JsonWriter } from '../json/json-writer.ts';
 import { hasContent } from '../lineage/merge.ts';
 import type { RecordPlan } from '../lineage/plan.ts';
 import type { SpanData } from '../span/span-data.ts';
@@ -56,15 +57,17 @@ export function writeCompletion(
   span: SpanData,
   reading: Reading,
   options: BuildOptions,
-): string {
+): JsonWriter {
   const { policy } = options;
   const { conversation, inputs, tools, rest } = describe(plan, span, reading, options);
-  const messages = conversation
-    ? writeMessages(conversation, policy, span.spanId)
-    : JSON.stringify(NOT_CAPTURED);
-  const asked = inputs === undefined ? '' : `"inputs":${JSON.stringify(inputs)},`;
-  const offered = tools === undefined ? '' : `"tool_schema":${writeTools(tools, policy)},`;
-  return `{"messages":${messages},${asked}${offered}${JSON.stringify(rest).slice(1)}`;
+  const json = new JsonWriter();
+  json.add('{"messages":');
+  if (conversation) writeMessages(conversation, policy, span.spanId, json);
+  else json.add(JSON.stringify(NOT_CAPTURED));
+  if (inputs !== undefined) json.add(`,"inputs":${JSON.stringify(inputs)}`);
+  if (tools !== undefined) json.add(`,"tool_schema":${writeTools(tools, policy)}`);
+  json.add(`,${JSON.stringify(rest).slice(1)}`);
+  return json;
 }
 
 const NOT_CAPTURED: readonly JsonValue[] = [{ role: 'assistant', content: null }];

@@ -1,3 +1,4 @@
+import { JsonWriter } from '../json/json-writer.ts';
 import type { RecordPlan } from '../lineage/plan.ts';
 import {
   type BuildOptions,
@@ -34,17 +35,28 @@ export function buildRecord(plan: RecordPlan, options: RecordOptions): FreeplayR
   return { ...address, body: shrunk.body, receipt: toReceipt(plan, remarks, masked.paths) };
 }
 
-/** `JSON.stringify(buildRecord(…).body)`, as cheap as the record allows. */
-export function writeRecord(plan: RecordPlan, options: RecordOptions): string {
-  if (options.mask.length > 0) return JSON.stringify(buildRecord(plan, options).body);
-  const text = isCompletion(plan)
+/** `JSON.stringify(buildRecord(…).body)` in pieces, as cheap as the record allows. */
+export function writeRecord(plan: RecordPlan, options: RecordOptions): readonly string[] {
+  if (options.mask.length > 0) return [JSON.stringify(buildRecord(plan, options).body)];
+  const json = isCompletion(plan)
     ? writeCompletion(plan, plan.span, plan.reading, options)
-    : JSON.stringify(buildTrace(plan, options));
+    : writeTrace(plan, options);
   // No character takes more than three bytes.
-  const isSmall = text.length * 3 <= options.maxRecordBytes;
-  return isSmall || Buffer.byteLength(text) <= options.maxRecordBytes
-    ? text
-    : JSON.stringify(buildRecord(plan, options).body);
+  const isSmall = json.length * 3 <= options.maxRecordBytes;
+  const pieces = json.end();
+  return isSmall || countBytes(pieces) <= options.maxRecordBytes
+    ? pieces
+    : [JSON.stringify(buildRecord(plan, options).body)];
+}
+
+function writeTrace(plan: RecordPlan, options: RecordOptions): JsonWriter {
+  const json = new JsonWriter();
+  json.add(JSON.stringify(buildTrace(plan, options)));
+  return json;
+}
+
+function countBytes(pieces: readonly string[]): number {
+  return pieces.reduce((bytes, piece) => bytes + Buffer.byteLength(piece), 0);
 }
 
 /** @param remarks for the receipt, if one is written */

@@ -16,6 +16,7 @@ export function toOutgoing(record: FreeplayRecord): OutgoingRecord {
     path: record.path,
     projectId: decodeURIComponent(/^\/v2\/projects\/([^/]+)\//.exec(record.path)?.[1] ?? ''),
     bytes: Buffer.byteLength(text),
+    pieces: () => [text],
     text: () => text,
     record: () => record,
   };
@@ -25,7 +26,9 @@ export function toOutgoing(record: FreeplayRecord): OutgoingRecord {
 export function planOutgoing(plan: RecordPlan, options: RecordOptions): OutgoingRecord {
   const { kind, id, sessionId, projectId, path } = addressOf(plan, options);
   const hint = kind === 'completion' && plan.reading ? missingContent(plan.reading) : undefined;
-  let text: string | undefined;
+  let written: readonly string[] | undefined;
+  // The same text at every try, whatever a mask answers the second time.
+  const pieces = () => (written ??= writeRecord(plan, options));
   return {
     kind,
     id,
@@ -34,8 +37,8 @@ export function planOutgoing(plan: RecordPlan, options: RecordOptions): Outgoing
     path,
     bytes: Math.min(roughBytes(plan), options.maxRecordBytes),
     hint: hint === undefined ? undefined : { missing: hint, from: plan.span?.scope.name || plan.dialect },
-    // The same text at every try, whatever a mask answers the second time.
-    text: () => (text ??= writeRecord(plan, options)),
+    pieces,
+    text: () => pieces().join(''),
     record: () => buildRecord(plan, options),
   };
 }

@@ -46,5 +46,7 @@ export interface OutgoingRecord extends Pick<FreeplayRecord, 'kind' | 'id' | 'se
   readonly hint?: { readonly missing: string; readonly from: string } | undefined;
   /** The JSON that is posted: `JSON.stringify(record().body)`, byte for byte. Throws only for a bug. */
   text(): string;
+  /** The same in pieces that follow each other, where it is not needed as one. */
+  pieces(): readonly string[];
   record(): FreeplayRecord;
 }

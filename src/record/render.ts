@@ -10,6 +10,7 @@ import {
   toJsonValue,
   writeText,
 } from '../json/json-text.ts';
+import type { JsonWriter } from '../json/json-writer.ts';
 import { hasPayload } from '../messages/media.ts';
 import type { ContentPolicy } from './policy.ts';
 
@@ -48,23 +49,35 @@ export function renderMessage(message: Message, policy: ContentPolicy): Body {
 }
 
 /** `JSON.stringify(renderMessages(…))`, with texts that stand as JSON already copied. */
-export function writeMessages(messages: readonly Message[], policy: ContentPolicy, spanId: string): string {
-  let json = '';
-  for (const message of linkCalls(messages, spanId))
-    json += `${json === '' ? '[' : ','}${writeMessage(message, policy)}`;
-  return `${json === '' ? '[' : json}]`;
+export function writeMessages(
+  messages: readonly Message[],
+  policy: ContentPolicy,
+  spanId: string,
+  json: JsonWriter,
+): void {
+  let before = '[';
+  for (const message of linkCalls(messages, spanId)) {
+    json.add(before);
+    writeMessage(message, policy, json);
+    before = ',';
+  }
+  json.add(before === '[' ? '[]' : ']');
 }
 
 /** Messages of texts and tool calls are written piece by piece; what is rarer is rendered first. */
-function writeMessage(message: Message, policy: ContentPolicy): string {
+function writeMessage(message: Message, policy: ContentPolicy, json: JsonWriter): void {
   const { role, name, toolCallId } = message;
-  if (!policy.capture || !message.parts.every(isTextPart))
-    return JSON.stringify(renderMessage(message, policy));
-  const head = `{"role":"${role}","content":${writeContent(message.parts)}${name === undefined ? '' : `,"name":${JSON.stringify(name)}`}`;
+  if (!policy.capture || !message.parts.every(isTextPart)) {
+    json.add(JSON.stringify(renderMessage(message, policy)));
+    return;
+  }
+  json.add(`{"role":"${role}","content":`);
+  json.add(writeContent(message.parts));
+  if (name !== undefined) json.add(`,"name":${JSON.stringify(name)}`);
   if (role === 'tool')
-    return `${head}${toolCallId === undefined ? '' : `,"tool_call_id":${JSON.stringify(toolCallId)}`}}`;
-  if (role !== 'assistant' || message.toolCalls.length === 0) return `${head}}`;
-  return `${head},"tool_calls":[${message.toolCalls.map(writeCall).join(',')}]}`;
+    json.add(toolCallId === undefined ? '}' : `,"tool_call_id":${JSON.stringify(toolCallId)}}`);
+  else if (role !== 'assistant' || message.toolCalls.length === 0) json.add('}');
+  else json.add(`,"tool_calls":[${message.toolCalls.map(writeCall).join(',')}]}`);
 }
 
 type TextPart = Extract<Part, { kind: 'text' }>;
