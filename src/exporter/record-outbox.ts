@@ -16,7 +16,7 @@ import { DELIVERED, type Fate, SPOOLED } from './fate.ts';
 import { type Held, withRejection } from './held-record.ts';
 import type { Ledger, LedgerBook } from './ledger.ts';
 import { createRecordSpool, type RecordSpool } from './record-spool.ts';
-import { hintAtCapture, warnOf, warnOfLoss, warnOfRejection } from './warnings.ts';
+import { hintAtCapture, hintAtTwins, warnOf, warnOfLoss, warnOfRejection } from './warnings.ts';
 
 export interface RecordOutbox {
   /**
@@ -415,6 +415,7 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     for (const record of records) {
       book.addCreated();
       hintAtCapture(record, log);
+      hintAtTwins(record, log);
       if (config.onRecord) tell(() => config.onRecord?.(record.record()));
     }
   }

@@ -109,3 +109,14 @@ export function hintAtCapture(outgoing: OutgoingRecord, log: Log): void {
     scope,
   );
 }
+
+/** One hint for each two instrumentations that report the same calls in different traces. */
+export function hintAtTwins({ twins }: OutgoingRecord, log: Log): void {
+  if (!twins) return;
+  const [one, other] = [...twins].sort();
+  log.warnOnce(
+    'FREEPLAY_OTEL_TWINS',
+    `${one} and ${other} report the same model calls in different traces, so each call is two completions: turn one of them off, or open a span around the calls`,
+    `${one} ${other}`,
+  );
+}

@@ -15,6 +15,7 @@ import { meetRunning } from './running.ts';
 import { findEnclosing, settleDoubles } from './second-reports.ts';
 import { settleFallbacks } from './summaries.ts';
 import { link, nameSession, newTrace, orderTopDown, type Trace, type TraceNode } from './trace.ts';
+import { createTwins, type Twin } from './twins.ts';
 
 export interface LineageOptions {
   /**
@@ -67,6 +68,7 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   const isOpen = options.isOpen ?? (() => true);
   const counts = { evictedTraces: 0, collisions: 0, steps: 0 };
   const wholeReports: CallReport[] = [];
+  const findTwin = createTwins();
 
   /** The report of a call that is recorded: what came last is likeliest to be compared, and is kept as it is. */
   function hold(report: CallReport): void {
@@ -99,7 +101,8 @@ export function createLineage(options: LineageOptions = {}): Lineage {
         for (const spanId of [...trace.seen.keys()].slice(0, trace.seen.size >> 1)) trace.seen.delete(spanId);
         counts.evictedTraces++;
       }
-      for (const plan of resolveTrace(trace, spans, whole, counts)) plans.push(plan);
+      for (const plan of resolveTrace(trace, spans, whole, counts))
+        plans.push(withTwin(plan, findTwin(plan)));
       if (isOpen(traceId)) keepOpen(trace, hold);
       else keepClosed(trace);
     }
@@ -122,6 +125,12 @@ export function createLineage(options: LineageOptions = {}): Lineage {
     knows: (traceId) => traces.has(traceId),
     stats: () => ({ ...counts, traces: traces.size }),
   };
+}
+
+function withTwin(plan: RecordPlan, twin: Twin | undefined): RecordPlan {
+  if (!twin) return plan;
+  const rule = `reported by ${twin.scope} as well, in trace ${twin.traceId}: a completion of its own`;
+  return { ...plan, twin, rules: [...plan.rules, rule] };
 }
 
 function groupByTrace(batch: readonly ReadSpan[]): Map<string, ReadSpan[]> {

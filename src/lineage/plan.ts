@@ -1,6 +1,7 @@
 import type { Reading, Surroundings } from '../completion/completion.ts';
 import type { SpanData } from '../span/span-data.ts';
 import type { Said } from './rollup.ts';
+import type { Twin } from './twins.ts';
 
 /**
  * Why there is a record: a model call; the trace group; a step that a dialect reports; a second report of a call; a span that other
@@ -29,6 +30,8 @@ export interface RecordPlan {
   /** Span ids whose facts were merged in. */
   readonly merged: readonly string[];
   readonly rules: readonly string[];
+  /** Who reports the call as well, in another trace. */
+  readonly twin?: Twin | undefined;
 }
 
 /** A span with what its dialect read; `undefined` reading: not GenAI. */

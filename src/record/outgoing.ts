@@ -37,6 +37,7 @@ export function planOutgoing(plan: RecordPlan, options: RecordOptions): Outgoing
     path,
     bytes: Math.min(roughBytes(plan), options.maxRecordBytes),
     hint: hint === undefined ? undefined : { missing: hint, from: plan.span?.scope.name || plan.dialect },
+    twins: plan.twin && [plan.span?.scope.name ?? '', plan.twin.scope],
     pieces,
     text: () => pieces().join(''),
     record: () => buildRecord(plan, options),

@@ -44,6 +44,8 @@ export interface OutgoingRecord extends Pick<FreeplayRecord, 'kind' | 'id' | 'se
   readonly bytes: number;
   /** A completion without messages: what is missing, and whose spans they are. */
   readonly hint?: { readonly missing: string; readonly from: string } | undefined;
+  /** Instrumentation scopes that report the same call in traces of their own: this record's, and another completion's. */
+  readonly twins?: readonly [string, string] | undefined;
   /** The JSON that is posted: `JSON.stringify(record().body)`, byte for byte. Throws only for a bug. */
   text(): string;
   /** The same in pieces that follow each other, where it is not needed as one. */

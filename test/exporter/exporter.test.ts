@@ -107,6 +107,28 @@ describe('warnings', () => {
     expect(hints[0]).toContain('captureMessageContent');
   });
 
+  it('say once which instrumentations report the same calls in different traces', async () => {
+    const api = await startApi();
+    const exporter = createExporter({ baseUrl: api.origin });
+    const report = (n: number, scope: string, id: string) => [
+      chat(n, undefined, {
+        traceId: n.toString(16).padStart(32, '1'),
+        scope,
+        attributes: { ...chatAttributes({ question: 'q', answer: 'a' }), 'gen_ai.response.id': id },
+        start: 20,
+      }),
+    ];
+    await exportSpans(exporter, [...report(1, 'client', 'chatcmpl-1'), ...report(2, 'client', 'chatcmpl-1')]);
+    expect(warnings()).toEqual([]);
+    await exportSpans(exporter, [
+      ...report(3, 'framework', 'chatcmpl-1'),
+      ...report(4, 'client', 'chatcmpl-2'),
+    ]);
+    await exportSpans(exporter, report(5, 'framework', 'chatcmpl-2'));
+    expect(warnings()).toEqual([expect.stringContaining('client and framework report the same model calls')]);
+    expect(exporter.ledger().records.created).toBe(5);
+  });
+
   it('say nothing where all is well', async () => {
     const api = await startApi();
     const exporter = createExporter({ baseUrl: api.origin });
