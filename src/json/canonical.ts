@@ -60,6 +60,25 @@ function hasSmallByte(text: string): boolean {
   return false;
 }
 
+/**
+ * Walked text as a string literal: `JSON.stringify(text)`. Without control characters only two letters need a backslash, and looking for
+ * them takes half as long as looking at each letter.
+ */
+export function quoteWalked(text: string): string {
+  let literal = '"';
+  let from = 0;
+  let quote = indexOf(text, '"', 0);
+  let backslash = indexOf(text, '\\', 0);
+  while (quote !== backslash) {
+    const at = Math.min(quote, backslash);
+    literal += `${text.slice(from, at)}\\`;
+    from = at;
+    if (at === quote) quote = indexOf(text, '"', at + 1);
+    else backslash = indexOf(text, '\\', at + 1);
+  }
+  return `${literal}${text.slice(from)}"`;
+}
+
 /** Deeper values are left to the parser and its own bound. */
 const MAX_DEPTH = 32;
 const MAX_KEYS = 64;

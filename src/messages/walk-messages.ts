@@ -7,7 +7,7 @@
  */
 import type { Message, Part, Role, ToolCall } from '../completion/completion.ts';
 import { normaliseFinishReason } from '../completion/normalise.ts';
-import { isWalkable, JsonWalk } from '../json/canonical.ts';
+import { isWalkable, JsonWalk, quoteWalked } from '../json/canonical.ts';
 import { JsonText } from '../json/json-text.ts';
 import { argumentsText } from './parts.ts';
 
@@ -286,10 +286,12 @@ function argumentsOf(args: JsonText | undefined): string {
 }
 
 /** A text, or JSON as text; values that `resultParts` would open are left to it. */
-function resultOf(text: string, response: JsonText): JsonText | string | undefined {
+function resultOf(text: string, response: JsonText): JsonText | undefined {
   if (response.isString) return response;
   const first = text.charCodeAt(response.start);
   if (first === OPEN_LIST && text.charCodeAt(response.start + 1) === OPEN_OBJECT) return undefined;
-  const json = response.json;
-  return first === OPEN_OBJECT && json.includes('"type":') ? undefined : json;
+  const { json } = response;
+  if (first === OPEN_OBJECT && json.includes('"type":')) return undefined;
+  const literal = quoteWalked(json);
+  return new JsonText(literal, 0, literal.length, true);
 }

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../src/config.ts';
 import { createConverter, wantedRecords } from '../../src/convert.ts';
 import { DIALECTS, findDialect } from '../../src/dialects/registry.ts';
-import { isWalkable, JsonWalk } from '../../src/json/canonical.ts';
+import { isWalkable, JsonWalk, quoteWalked } from '../../src/json/canonical.ts';
 import { JsonWriter } from '../../src/json/json-writer.ts';
 import { createLineage } from '../../src/lineage/lineage.ts';
 import { readInstructions, readMessages } from '../../src/messages/messages.ts';
@@ -186,6 +186,17 @@ describe('a walk over JSON text', () => {
       runs(20_000),
     );
     expect(walked).toBeGreaterThan(100);
+  });
+
+  it('quotes what it has walked as JSON.stringify would', () => {
+    fc.assert(
+      fc.property(value, (any) => {
+        const json = JSON.stringify(any);
+        fc.pre(isWalkable(json));
+        expect(quoteWalked(json)).toBe(JSON.stringify(json));
+      }),
+      runs(5_000),
+    );
   });
 
   it('says nothing good of damaged text that is no JSON', () => {
