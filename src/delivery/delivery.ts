@@ -92,6 +92,8 @@ export interface Delivery {
   waitForRoom(bytes: number, timeoutMillis: number): Promise<boolean>;
   /** Records without an outcome. */
   readonly pending: number;
+  /** Their bytes, as the items give them. */
+  readonly bytes: number;
   stats(): DeliveryStats;
   /**
    * Waits until everything accepted so far has settled, or has been handed to retry and cannot be expected to settle in the
@@ -209,6 +211,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     waitForRoom: queue.waitForRoom,
     get pending() {
       return inHand.size;
+    },
+    get bytes() {
+      return queue.bytes;
     },
     stats: () => ({
       accepted,

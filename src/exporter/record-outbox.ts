@@ -42,6 +42,11 @@ export interface RecordOutbox {
   ledger(): Ledger;
   /** Records in hand. */
   readonly pending: number;
+  /** False while what is in hand takes half of its bounds, or more. */
+  hasRoom(): boolean;
+  readonly hasSpool: boolean;
+  /** False while what finds no room would wait long to be written; and without a spool. */
+  maySpill(): boolean;
   /** What the end of the process would cut short. */
   atStake(): AtStake;
 }
@@ -100,13 +105,17 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     createResender({
       spool,
       send: resend,
-      hasRoom: () => delivery.pending < config.maxQueueRecords / 2,
+      hasRoom,
     });
   const waiting = { records: 0, bytes: 0 };
   const inHand = createBag<Held>();
   /** Writes to the spool that a record's next step waits for. */
   const writes = new Set<Promise<unknown>>();
   let stopped: Promise<void> | undefined;
+
+  function hasRoom(): boolean {
+    return delivery.pending < config.maxQueueRecords / 2 && delivery.bytes < config.maxQueueBytes / 2;
+  }
 
   /** Callbacks are the user's code: what they throw stays here. */
   function tell(call: () => void): void {
@@ -222,8 +231,8 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
    * What comes faster than the disk takes it must not pile up before it. Not asked for what leaves delivery: that was in memory before,
    * within its bounds.
    */
-  function isBusy({ backlog }: RecordSpool): boolean {
-    return backlog.records >= config.maxQueueRecords || backlog.bytes >= config.maxQueueBytes;
+  function isBusy({ backlog }: RecordSpool, share: number = 1): boolean {
+    return backlog.records >= config.maxQueueRecords * share || backlog.bytes >= config.maxQueueBytes * share;
   }
 
   /** Until nothing is being written that a record waits for; what follows a write has happened then, too. */
@@ -437,6 +446,9 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     get pending() {
       return inHand.size;
     },
+    hasRoom,
+    hasSpool: spool !== undefined,
+    maySpill: () => spool !== undefined && !isBusy(spool, 1 / 2),
     ledger: () => book.read(delivery.stats()),
     atStake() {
       const own = [...inHand].filter(({ record }) => record !== undefined);

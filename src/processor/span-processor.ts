@@ -8,8 +8,10 @@ import {
   noteCompletion,
 } from '../context/freeplay-context.ts';
 import { wantedRecords } from '../convert.ts';
+import { after } from '../delivery/sleep.ts';
 import type { Ledger } from '../exporter/ledger.ts';
 import type { FreeplayLogRecordProcessor } from '../exporter/log-record-processor.ts';
+import type { RecordOutbox } from '../exporter/record-outbox.ts';
 import { createRecordPipeline, flushBeforeExit, type RecordPipeline } from '../exporter/record-pipeline.ts';
 import { markTaken } from '../exporter/spans-in-hand.ts';
 import { type CallReport, reportOf } from '../lineage/call-report.ts';
@@ -42,6 +44,8 @@ const SLICE_MILLIS = 1;
 const MAX_AHEAD_RECORDS = 128;
 /** … but not for long: where delivery does not get on, its queue and its ledger are the place for them. */
 const MAX_AHEAD_MILLIS = 50;
+/** Of the time of a flush or a shutdown, at its end: a quarter, and no more than this, is for spans that delivery had no room for. */
+const MAX_SPILL_MILLIS = 2_000;
 /** Spans that an exporter of ours on the same provider would be known by; a few are enough. */
 const MARKED_SPANS = 256;
 
@@ -66,7 +70,7 @@ export class FreeplaySpanProcessor {
   readonly #pending: PendingTraces;
   readonly #skipped: SkippedSpans;
   #timer: NodeJS.Timeout | undefined;
-  #conversion: Promise<void> | undefined;
+  #isConverting = false;
   #marked = 0;
   #watchTimer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
@@ -140,12 +144,12 @@ export class FreeplaySpanProcessor {
 
   /** Resolves when every ended span is converted and delivered or settled, within `flushTimeoutMillis`. What waits for a merge is released. */
   async forceFlush(): Promise<void> {
-    if (!this.#pipeline.outbox) return;
-    const start = performance.now();
-    const { flushTimeoutMillis } = this.#pipeline.config;
+    const { outbox } = this.#pipeline;
+    if (!outbox) return;
+    const end = performance.now() + this.#config.flushTimeoutMillis;
     this.#pending.releaseAll();
-    await this.#convertReady();
-    await this.#pipeline.flush(Math.max(0, flushTimeoutMillis - (performance.now() - start)));
+    await this.#convertBy(end, outbox);
+    await this.#pipeline.flush(Math.max(0, end - performance.now()));
   }
 
   /** Records what still runs as incomplete, flushes within `shutdownTimeoutMillis`, spools or drops the rest, and counts it. Idempotent. */
@@ -209,39 +213,62 @@ export class FreeplaySpanProcessor {
   #tick(): void {
     const now = performance.now();
     this.#pending.release(now, this.#config.flushDelayMillis, (list) => this.#waiting(list, now));
-    if (this.#pending.hasReady) void this.#convertReady();
+    if (this.#pending.hasReady) this.#convertReady();
   }
 
-  /** Slice by slice, so that the app is never held up for long. Whoever asks meanwhile waits for the same work. */
-  #convertReady(): Promise<void> {
-    if (this.#conversion) return this.#conversion;
-    if (this.#convertSlice()) return Promise.resolve();
-    this.#conversion = this.#convertSlices().finally(() => {
-      this.#conversion = undefined;
+  /** Slice by slice, so that the app is never held up for long. Nobody waits for it. */
+  #convertReady(): void {
+    if (this.#isConverting || this.#convertSlice(this.#isBehind)) return;
+    this.#isConverting = true;
+    void this.#convertSlices().finally(() => {
+      this.#isConverting = false;
     });
-    return this.#conversion;
   }
 
   async #convertSlices(): Promise<void> {
     do {
       await new Promise<void>((resolve) => setImmediate(resolve));
-      for (let waited = 0; this.#isAhead() && waited < MAX_AHEAD_MILLIS; waited++)
-        await new Promise<void>((resolve) => setTimeout(resolve, 1));
-    } while (!this.#convertSlice());
+      for (let waited = 0; !this.#isBehind() && waited < MAX_AHEAD_MILLIS; waited++)
+        await new Promise<void>((resolve) => after(1, resolve));
+    } while (!this.#convertSlice(this.#isBehind));
+  }
+
+  /** At least one trace, more while they may be; true when nothing is ready any more. */
+  #convertSlice(may: () => boolean): boolean {
+    const end = performance.now() + SLICE_MILLIS;
+    while (this.#convertNext()) if (performance.now() >= end || !may()) return !this.#pending.hasReady;
+    return true;
+  }
+
+  /** For somebody who waits, until `end` at the latest: as delivery has room, and in the end into the spool what it has none for. */
+  async #convertBy(end: number, outbox: RecordOutbox): Promise<void> {
+    const start = performance.now();
+    const enough = end - Math.min((end - start) / 4, MAX_SPILL_MILLIS);
+    while (!(await this.#convertWhile(outbox.hasRoom, enough)) && performance.now() < enough) {
+      await this.#pipeline.flush(enough - performance.now());
+      // Delivery does not get on, and knows it.
+      if (!outbox.hasRoom()) break;
+    }
+    while (outbox.hasSpool && !(await this.#convertWhile(outbox.maySpill, end)) && performance.now() < end)
+      await new Promise<void>((resolve) => setTimeout(resolve, 1));
   }
 
   /** True when nothing is ready any more. */
-  #convertSlice(): boolean {
-    const end = performance.now() + SLICE_MILLIS;
-    while (this.#convertNext())
-      if (performance.now() >= end || this.#isAhead()) return !this.#pending.hasReady;
+  async #convertWhile(may: () => boolean, end: number): Promise<boolean> {
+    while (this.#pending.hasReady) {
+      if (!may()) return false;
+      if (this.#convertSlice(may)) return true;
+      if (performance.now() >= end) return false;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
     return true;
   }
 
   /** Records that are made long before they are sent only fill the memory; spans are there anyway. */
-  #isAhead(): boolean {
-    return (this.#pipeline.outbox?.pending ?? 0) > MAX_AHEAD_RECORDS;
-  }
+  readonly #isBehind = (): boolean => {
+    const { outbox } = this.#pipeline;
+    return outbox === undefined || (outbox.pending <= MAX_AHEAD_RECORDS && outbox.hasRoom());
+  };
 
   #convertNext(): boolean {
     const ended = this.#pending.take();
@@ -395,13 +422,18 @@ export class FreeplaySpanProcessor {
     clearTimeout(this.#timer);
     clearTimeout(this.#watchTimer);
     this.#pending.releaseAll();
-    if (outbox) await this.#convertReady();
+    const end = performance.now() + config.shutdownTimeoutMillis;
+    if (outbox) {
+      await this.#convertBy(end, outbox);
+      // What finds no room now is lost, and counted.
+      await this.#convertWhile(() => true, Number.POSITIVE_INFINITY);
+    }
     this.#guard(() => {
       if (!outbox) return;
       this.#reportUnended(performance.now(), true);
       this.#send(this.#pipeline.build(lineage.settle()));
     });
-    await this.#pipeline.shutdown(config.shutdownTimeoutMillis);
+    await this.#pipeline.shutdown(Math.max(0, end - performance.now()));
   }
 }
 

@@ -23,16 +23,16 @@ beforeAll(async () => {
 import { FreeplaySpanProcessor } from './dist/index.mjs';
 const processor = new FreeplaySpanProcessor({ apiKey: 'k', projectId: 'p', baseUrl: process.argv[2], flushTimeoutMillis: 1000 });
 const tracer = new NodeTracerProvider({ spanProcessors: [processor] }).getTracer('app');
-for (let i = 0; i < ${COUNT}; i++) tracer.startSpan('chat', { attributes: { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'm' } }).end();
+for (let i = 0; i < Number(process.argv[3]); i++) tracer.startSpan('chat', { attributes: { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'm' } }).end();
 `,
   );
 }, 60_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(baseUrl: string): Promise<{ code: unknown; err: string }> {
+function run(baseUrl: string, count: number = COUNT): Promise<{ code: unknown; err: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [app, baseUrl], { timeout: 20_000 }, (error, _out, err) =>
+    execFile(process.execPath, [app, baseUrl, String(count)], { timeout: 20_000 }, (error, _out, err) =>
       resolve({ code: error?.code ?? 0, err }),
     );
   });
@@ -49,4 +49,11 @@ it('ends, and says what was lost, where the API is down', async () => {
   const { code, err } = await run('http://127.0.0.1:9');
   expect(code).toBe(0);
   expect(err).toContain(`${COUNT} records were not delivered before the process ended`);
+});
+
+it('ends as soon with a thousand calls, which wait for conversion', async () => {
+  const before = performance.now();
+  const { code } = await run('http://127.0.0.1:9', 1_000);
+  expect(code).toBe(0);
+  expect(performance.now() - before).toBeLessThan(8_000);
 });
