@@ -78,7 +78,7 @@ describe('the demo', () => {
     const server = await start();
     const page = await open(server);
     await page.getByRole('heading', { name: 'Nothing is recorded yet' }).waitFor();
-    expect(await page.locator('.setup').innerText()).toContain(`FREEPLAY_API_BASE=${server.url}/api`);
+    expect(await page.locator('.setup').innerText()).toContain(`export FREEPLAY_API_BASE=${server.url}/api`);
     await page.getByText('live', { exact: true }).waitFor();
     await page.evaluate(() => Object.assign(window, { isSamePage: true }));
 

@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser, openPage } from './support/browser.ts';
-import { type BuiltPackage, buildWholePackage, type RunningServer } from './support/inspector.ts';
+import {
+  type BuiltPackage,
+  buildWholePackage,
+  postCompletion,
+  type RunningServer,
+} from './support/inspector.ts';
 import { fillScene, postTraffic } from './support/scene.ts';
 
 /** `SCREENSHOTS=docs/images npm run test:e2e -- views`: a picture of each view, for the docs and for whoever changes the page. */
@@ -24,6 +29,7 @@ beforeAll(async () => {
   [server, empty, browser] = await Promise.all([built.start(), built.start(), launchBrowser()]);
   await postTraffic(server, 120);
   await fillScene(server);
+  await postLongNames();
   await built.demo(server);
   await findPlaces();
 }, 180_000);
@@ -38,6 +44,23 @@ interface Row {
   readonly id: string;
   readonly session: string;
   readonly trace: string;
+}
+
+const LONG = 'c0de1000-0000-4000-8000-000000000000';
+
+/** A deployment of many syllables, and a tool that is described at length. */
+async function postLongNames(): Promise<void> {
+  const model = 'gpt-4o-of-a-deployment-with-a-name-that-does-not-end-2026-01-01';
+  const description = 'Looks up what is known of a customer. '.repeat(8);
+  await postCompletion(server, LONG, {
+    completion_id: LONG,
+    messages: [
+      { role: 'user', content: 'Who is Ana?' },
+      { role: 'assistant', content: 'A customer.' },
+    ],
+    call_info: { model, provider: 'openai' },
+    tool_schema: [{ type: 'function', function: { name: 'lookup', description } }],
+  });
 }
 
 async function ask<T>(path: string): Promise<T> {
@@ -66,6 +89,7 @@ async function findPlaces(): Promise<void> {
     ['completion-receipt', `/completions/${asking.id}?tab=receipt`],
     ['completion-spans', `/completions/${asking.id}?tab=spans`],
     ['completion-reasoning', `/completions/${reasoning.id}`],
+    ['completion-long-names', `/completions/${LONG}`],
     ['completion-failed', `/completions/${failed.id}`],
     ['tool', `/records/${tool.id}`],
     ['agent', `/records/${agent.id}`],
@@ -87,6 +111,7 @@ const READY = {
   'completion-receipt': '.receipt table',
   'completion-spans': '.span .attributes',
   'completion-reasoning': '.reasoning',
+  'completion-long-names': '.folded',
   'completion-failed': '.error-box',
   tool: '.io .json',
   agent: '.io .waterfall .row',
@@ -113,12 +138,29 @@ describe.each([
         expect(await violations(page), colours).toEqual([]);
       }
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      expect(await brokenWords(page)).toEqual([]);
       expect(problems).toEqual([]);
     } finally {
       await close();
     }
   });
 });
+
+/** Short words that found so little room that they stand on several lines. */
+async function brokenWords(page: Page): Promise<readonly string[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll('body *')]
+      .filter(
+        ({ childElementCount, textContent }) => childElementCount === 0 && /^\S{2,12}$/.test(textContent),
+      )
+      .filter((element) => {
+        const range = document.createRange();
+        range.selectNodeContents(element);
+        return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1;
+      })
+      .map(({ textContent }) => textContent),
+  );
+}
 
 interface AxeResult {
   readonly violations: readonly {

@@ -9,9 +9,9 @@ const EXAMPLE_PROJECT_ID = '10ca1000-0000-4000-8000-000000000000';
 /** What there is to see before anything was recorded: how to get something recorded. */
 export function Setup({ withKey }: { withKey: boolean }): VNode {
   const variables = [
-    `FREEPLAY_API_BASE=${location.origin}/api`,
-    `FREEPLAY_API_KEY=${withKey ? '<the key of --key>' : 'any'}`,
-    `FREEPLAY_PROJECT_ID=${EXAMPLE_PROJECT_ID}`,
+    `export FREEPLAY_API_BASE=${location.origin}/api`,
+    `export FREEPLAY_API_KEY=${withKey ? "'<the key of --key>'" : 'any'}`,
+    `export FREEPLAY_PROJECT_ID=${EXAMPLE_PROJECT_ID}`,
   ].join('\n');
   const code = [
     "import { NodeSDK } from '@opentelemetry/sdk-node';",
