@@ -1,6 +1,7 @@
 /** Arguments as every command reads them; a wrong one is a `UsageError` of one line that names it. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { UsageError } from './command.ts';
+import { nearestOf } from './nearest.ts';
 
 /** Options that are not listed, and arguments where none are allowed, are wrong. */
 export function parseOptions<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
@@ -9,7 +10,10 @@ export function parseOptions<T extends ParseArgsConfig>(config: T): ReturnType<t
   } catch (error) {
     // Node adds advice in further sentences; the first one names the argument.
     const message = error instanceof Error ? error.message : String(error);
-    throw new UsageError(message.split(/\n|\. (?=[A-Z])/)[0] ?? message);
+    const said = message.split(/\n|\. (?=[A-Z])/)[0] ?? message;
+    const unknown = /^Unknown option '--([\w-]+)/.exec(said)?.[1];
+    const meant = unknown && nearestOf(unknown, [...Object.keys(config.options ?? {}), 'help']);
+    throw new UsageError(meant ? `${said}; did you mean --${meant}?` : said);
   }
 }
 

@@ -1,7 +1,7 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createPaint, fitText, type Paint, padText, plainText, textWidth } from '../local/terminal-text.ts';
+import { createPaint, type Paint, padText, plainText, textWidth } from '../local/terminal-text.ts';
 import { VERSION } from '../version.ts';
 import { parseOptions } from './arguments.ts';
 import { type Command, type CommandIo, EXIT_FAILED, EXIT_OK, UsageError } from './command.ts';
@@ -169,10 +169,15 @@ function toLines(
       const indent = subjectWidth + 6;
       const room = Math.max(40, width - indent);
       const shown = status === 'ok' || status === 'skip' ? paint('dim', finding) : finding;
-      const [first = '', ...rest] = wrapText(finding, room);
-      const name = padText(fitText(plainText(subject), subjectWidth), subjectWidth);
-      lines.push(`  ${paint(style, sign)} ${name}  ${rest.length === 0 ? shown : first}`);
-      for (const line of rest) lines.push(' '.repeat(indent) + line);
+      const lead = `  ${paint(style, sign)} `;
+      const name = plainText(subject);
+      const isLong = textWidth(name) > subjectWidth;
+      // A name that does not fit has a line of its own: with its end cut off it might be any of several packages.
+      if (isLong) lines.push(lead + name);
+      wrapText(finding, room).forEach((line, i, all) => {
+        const before = i === 0 && !isLong ? `${lead}${padText(name, subjectWidth)}  ` : ' '.repeat(indent);
+        lines.push(before + (all.length === 1 ? shown : line));
+      });
       if (fix !== undefined)
         wrapText(fix, room - 2).forEach((line, i) => {
           lines.push(`${' '.repeat(indent)}${paint('cyan', `${i === 0 ? '→' : ' '} ${line}`)}`);
@@ -215,6 +220,8 @@ function readArguments(args: readonly string[]): DoctorArguments {
   const dir = resolve(values.dir ?? '.');
   if (values.inside === undefined && !isDirectory(dir))
     throw new UsageError(`--dir ${JSON.stringify(values.dir)} is no folder`);
+  if (values.load !== undefined && !existsSync(resolve(dir, values.load)))
+    throw new UsageError(`--load ${JSON.stringify(values.load)} is not there (looked for in ${dir})`);
   const file = values.env;
   if (file !== undefined) loadVariables(file);
   return {

@@ -309,7 +309,7 @@ function announce(url: string, given: GatewayArguments, io: CommandIo): void {
   }
   if (given.quiet || given.json) return;
   io.out('point an SDK or a Collector at it:');
-  io.out(`  OTEL_EXPORTER_OTLP_ENDPOINT=${url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`);
+  io.out(`  export OTEL_EXPORTER_OTLP_ENDPOINT=${url} OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`);
 }
 
 function sayGoodbye(ledgers: ReadonlyMap<string, Ledger>, given: GatewayArguments, io: CommandIo): number {

@@ -185,11 +185,11 @@ function announce({ url, store, notice, degraded }: LocalServer, given: LocalArg
   const { percent, status, latencyMillis } = given.faults;
   if (percent > 0) io.out(`${percent} % of the requests that record fail with ${status} (--fail)`);
   if (latencyMillis > 0) io.out(`every answer to them waits ${latencyMillis} ms (--latency)`);
-  const key = given.key === undefined ? 'any' : '<your --key>';
+  const key = given.key === undefined ? 'any' : "'<your --key>'";
   io.out(`look at them in the browser: ${url}/`);
   io.out('point an exporter at it, in development mode to see where each field came from:');
   io.out(
-    `  FREEPLAY_API_BASE=${url}/api FREEPLAY_API_KEY=${key} FREEPLAY_PROJECT_ID=${EXAMPLE_PROJECT_ID} FREEPLAY_DEVELOPMENT=true`,
+    `  export FREEPLAY_API_BASE=${url}/api FREEPLAY_API_KEY=${key} FREEPLAY_PROJECT_ID=${EXAMPLE_PROJECT_ID} FREEPLAY_DEVELOPMENT=true`,
   );
 }
 

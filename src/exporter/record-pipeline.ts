@@ -225,7 +225,7 @@ function hasAddress(config: Config, log: Log): config is Config & { readonly pro
   if (missing.length === 0) return true;
   log.warnOnce(
     'FREEPLAY_OTEL_NOT_CONFIGURED',
-    `no records are sent to Freeplay: ${missing.join(' and ')} is missing. The app and its other exporters are not affected`,
+    `no records are sent to Freeplay: ${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} missing. The app and its other exporters are not affected`,
   );
   return false;
 }

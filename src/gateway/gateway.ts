@@ -9,6 +9,7 @@ import type { MeterProvider } from '@opentelemetry/api';
 import type { FreeplayOptions } from '../config.ts';
 import type { Ledger } from '../exporter/ledger.ts';
 import { createRecordPipeline } from '../exporter/record-pipeline.ts';
+import { listenProblem } from '../listen-problem.ts';
 import type { Signal } from './answer.ts';
 import { createBudget } from './budget.ts';
 import type { BatchResult } from './entrusted-batch.ts';
@@ -222,7 +223,7 @@ function sendText(
 function listen(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new GatewayError(`cannot listen on ${host}:${port} (${error.code ?? error.message})`)),
+      reject(new GatewayError(listenProblem(error, port, host))),
     );
     server.listen(port, host, resolve);
   });

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { listenProblem } from '../listen-problem.ts';
 import { isLoopback } from '../loopback.ts';
 import type { RecordEvent } from './endpoints.ts';
 import { createEventHub } from './event-hub.ts';
@@ -125,16 +126,8 @@ function listen(server: Server, port: number, host: string): Promise<AddressInfo
 }
 
 function toListenError(error: NodeJS.ErrnoException, port: number, host: string): LocalServerError {
-  const options = { cause: error };
-  if (error.code === 'EADDRINUSE') {
-    const text = `port ${port} on ${host} is in use: stop what listens there or choose another with --port (0 = any free one)`;
-    return new LocalServerError('PORT_IN_USE', text, options);
-  }
-  return new LocalServerError(
-    'CANNOT_LISTEN',
-    `cannot listen on ${host} port ${port}: ${error.code ?? error.message}`,
-    options,
-  );
+  const code = error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'CANNOT_LISTEN';
+  return new LocalServerError(code, listenProblem(error, port, host), { cause: error });
 }
 
 async function shutDown(server: Server): Promise<void> {

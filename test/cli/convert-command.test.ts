@@ -250,7 +250,7 @@ describe('what cannot be read is one line, without a stack trace', () => {
   it.each<[name: string, args: () => readonly string[], code: number, message: RegExp]>([
     ['no file', () => [], 2, /no FILE given/],
     ['two files', () => ['a', 'b'], 2, /one FILE, not also "b"/],
-    ['a wrong option', () => ['a', '--explian'], 2, /'--explian'/],
+    ['a wrong option', () => ['a', '--explian'], 2, /'--explian'; did you mean --explain\?/],
     [
       'wrong records',
       () => ['a', '--records', 'some'],

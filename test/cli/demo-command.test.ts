@@ -90,7 +90,7 @@ it('is not led astray by settings for an app', async () => {
 
 it.each<[args: readonly string[], code: number, message: RegExp]>([
   [['--port', 'x'], 2, /--port "x" is not a port/],
-  [['--opne'], 2, /'--opne'/],
+  [['--opne'], 2, /'--opne'; did you mean --open\?/],
   [['now'], 2, /'now'/],
 ])('of %j says in one line what is wrong', async (args, code, message) => {
   const run = demo(args);

@@ -717,12 +717,24 @@ describe('the text', () => {
     for (const line of run.out().split('\n')) expect(line.length).toBeLessThan(140);
   });
 
+  it('names packages whole, however long', async () => {
+    const name = '@opentelemetry/instrumentation-openai';
+    const run = runCli(
+      cli.main,
+      ['doctor', '--offline', '--dir', bareApp(installed({ [name]: '0.21.0' }))],
+      QUIET,
+    );
+    await run.ended;
+    expect(run.out()).toContain(`  ! ${name} 0.21.0\n`);
+  });
+
   it.each([
     [['--dir', '/no/such/folder'], /--dir "\/no\/such\/folder" is no folder/],
     [['--env', '/no/such/file'], /--env "\/no\/such\/file" cannot be read \(ENOENT\)/],
     [['--load', ' '], /--load must not be empty/],
+    [['--load', 'no-such-file.mjs'], /--load "no-such-file\.mjs" is not there \(looked for in \//],
     [['extra'], /'extra'/],
-    [['--ofline'], /'--ofline'/],
+    [['--ofline'], /'--ofline'; did you mean --offline\?/],
   ])('of wrong arguments is one line: %j', async (args, message) => {
     const run = runCli(cli.main, ['doctor', ...args], QUIET);
     expect(await run.ended).toBe(2);

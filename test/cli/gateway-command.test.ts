@@ -177,7 +177,7 @@ describe('the command', () => {
     onTestFinished(() => void server.close());
     const run = gateway(['--port', String((server.address() as AddressInfo).port)]);
     expect(await run.ended).toBe(1);
-    expect(run.err()).toMatch(/^freeplay-otel gateway: cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\)\n$/);
+    expect(run.err()).toMatch(/^freeplay-otel gateway: port \d+ on 127\.0\.0\.1 is in use: .*--port.*\n$/);
   });
 });
 

@@ -71,7 +71,7 @@ it.each([
   await printed(new RegExp(`look at them in the browser: ${url}/\n`));
   await printed(
     new RegExp(
-      `FREEPLAY_API_BASE=${url}/api FREEPLAY_API_KEY=any FREEPLAY_PROJECT_ID=[0-9a-f-]{36} FREEPLAY_DEVELOPMENT=true\\n`,
+      `\n  export FREEPLAY_API_BASE=${url}/api FREEPLAY_API_KEY=any FREEPLAY_PROJECT_ID=[0-9a-f-]{36} FREEPLAY_DEVELOPMENT=true\\n`,
     ),
   );
   const body = completion();
