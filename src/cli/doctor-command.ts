@@ -89,6 +89,7 @@ async function examine({ dir, load, offline }: DoctorArguments, io: CommandIo): 
     { checkApi },
     installed,
     versions,
+    patched,
     { checkSampling },
     capture,
     words,
@@ -98,6 +99,7 @@ async function examine({ dir, load, offline }: DoctorArguments, io: CommandIo): 
     import('./doctor/api.ts'),
     import('./doctor/installed.ts'),
     import('./doctor/versions.ts'),
+    import('./doctor/patched.ts'),
     import('./doctor/sampling.ts'),
     import('./doctor/capture.ts'),
     import('./doctor/source-words.ts'),
@@ -119,13 +121,14 @@ async function examine({ dir, load, offline }: DoctorArguments, io: CommandIo): 
       : await checkApi(io.env, io.signal);
   const found = installed.findInstalled(
     dir,
-    (name) => versions.isOfVersions(name) || capture.isEmitter(name),
+    (name) => versions.isOfVersions(name) || patched.isOfPatched(name) || capture.isEmitter(name),
   );
   const sources = words.findSourceWords(dir, capture.captureWords());
   return [
     ...settings,
     ...api,
     ...versions.checkVersions(dir, found, process.versions.node),
+    ...patched.checkPatched(found),
     ...checkSampling(io.env),
     ...capture.checkCapture(found, io.env, sources),
     ...(await checkSpool(io.env, dir)),
@@ -144,7 +147,8 @@ const MARKS: Readonly<Record<Finding['status'], readonly [sign: string, style: P
   fail: ['✗', 'red'],
   skip: ['-', 'dim'],
 };
-const MAX_SUBJECT_WIDTH = 30;
+/** As long as the name of this package. */
+const MAX_SUBJECT_WIDTH = 31;
 
 function toLines(
   findings: readonly Finding[],

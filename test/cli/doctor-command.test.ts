@@ -125,6 +125,13 @@ describe('settings', () => {
       /no HTTP header/,
     ],
     ['a short key', { ...SET, FREEPLAY_API_KEY: 'abc' }, 'settings.key', 'warn', /shorter than 16/],
+    [
+      'a short key for a server on this machine',
+      { ...SET, FREEPLAY_API_KEY: 'any', FREEPLAY_API_BASE: 'http://127.0.0.1:4830/api' },
+      'settings.key',
+      'ok',
+      /is set$/,
+    ],
     ['no project', { FREEPLAY_API_KEY: KEY }, 'settings.project', 'fail', /is not set/],
     [
       'the name of a project',
@@ -328,6 +335,7 @@ describe('versions', () => {
     expect(of('versions.api')).toMatchObject({
       status: 'ok',
       finding: '1.9.0, 2 copies of the same version',
+      fix: expect.stringContaining('start the SDK before anything takes a tracer'),
     });
     expect(of('versions.sdk')).toMatchObject({ status: 'ok', finding: '2.1.0' });
     expect(of('versions.package')).toMatchObject({ status: 'ok', finding: '0.1.0' });
@@ -371,6 +379,35 @@ describe('versions', () => {
     expect(of('versions.api').finding).toMatch(/^2 copies of 2 versions/);
   });
 
+  it.each<[client: string, script: string, range: string | undefined]>([
+    ['7.1.0', 'new i.InstrumentationNodeModuleDefinition("openai", [">=4 <7"], f)', '>=4 <7'],
+    ['6.2.0', 'new i.InstrumentationNodeModuleDefinition("openai", [">=4 <7"], f)', undefined],
+    [
+      '4.9.0',
+      "new NodeModuleDefinition('openai',\n // best effort\n ['^6.0.0', '^5.0.0'])",
+      '^6.0.0 || ^5.0.0',
+    ],
+    ['9.0.0', 'new NodeModuleDefinition("openai", RANGES)', undefined],
+  ])('of a client, %s, that its instrumentation may not patch: %s', async (version, script, range) => {
+    const name = '@opentelemetry/instrumentation-openai';
+    const dir = bareApp({
+      ...installed({ [name]: '0.22.0', openai: version }),
+      [`node_modules/${name}/dist/instrumentation.cjs`]: script,
+    });
+    const { checks } = await diagnose(['--offline', '--dir', dir], SET);
+    expect(checks.filter(({ id }) => id === 'versions.openai')).toEqual(
+      range === undefined
+        ? []
+        : [
+            expect.objectContaining({
+              status: 'warn',
+              finding: `${version}; ${name} 0.22.0 reports calls of ${range} alone`,
+              fix: expect.stringContaining(`npm install openai@"${range}"`),
+            }),
+          ],
+    );
+  });
+
   it('of an SDK that wants another API', async () => {
     const dir = bareApp({
       ...installed({ '@opentelemetry/api': '1.10.0' }),
@@ -385,6 +422,24 @@ describe('versions', () => {
       status: 'fail',
       finding: '2.1.0 wants @opentelemetry/api >=1.3.0 <1.10.0, and 1.10.0 is installed',
     });
+  });
+
+  it('of an SDK that has the API it wants, whatever others have', async () => {
+    const dir = bareApp({
+      ...installed({
+        '@opentelemetry/api': '1.10.0',
+        '@ai-sdk/otel': '1.0.0',
+        'node_modules/@ai-sdk/otel/node_modules/@opentelemetry/api': '1.9.1',
+      }),
+      'node_modules/@opentelemetry/sdk-trace/package.json': {
+        name: '@opentelemetry/sdk-trace',
+        version: '3.1.0',
+        peerDependencies: { '@opentelemetry/api': '>=1.10.0 <1.11.0' },
+      },
+    });
+    const { of } = await diagnose(['--offline', '--dir', dir], SET);
+    expect(of('versions.sdk')).toMatchObject({ status: 'ok', finding: '3.1.0' });
+    expect(of('versions.api').fix).toContain('start the SDK before anything takes a tracer');
   });
 
   it('of an SDK nobody knows, two majors at once, and none at all', async () => {
@@ -576,6 +631,58 @@ describe('message content', () => {
       { ...SET, ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE: 'content' },
     );
     expect(set.of('content.com.anthropic.sdk.typescript').status).toBe('ok');
+  });
+
+  it.each<[name: string, version: string, source: string, finding: RegExp | undefined, fix: RegExp]>([
+    [
+      'ai',
+      '7.0.1',
+      '',
+      /reports nothing by itself from version 7 on/,
+      /registerTelemetry\(new OpenTelemetry\(\)\)/,
+    ],
+    ['ai', '7.0.1', 'registerTelemetry(new OpenTelemetry())', undefined, /./],
+    ['ai', '6.0.1', 'experimental_telemetry', undefined, /./],
+    [
+      '@sentry/node',
+      '11.0.0',
+      'sendDefaultPii: true',
+      /no OpenTelemetry spans from version 11 on/,
+      /instrumentation/,
+    ],
+  ])('of %s %s, which may report nothing at all: %s', async (name, version, source, finding, fix) => {
+    const files = { ...installed({ [name]: version }), 'app.ts': source };
+    const dir = bareApp({ ...files, 'package.json': { dependencies: { [name]: version } } });
+    const { checks } = await diagnose(['--offline', '--dir', dir], SET);
+    const found = checks.filter(({ section, status }) => section === 'Message content' && status === 'warn');
+    if (finding === undefined) expect(found.filter(({ id }) => id !== 'content.none')).toEqual([]);
+    else
+      expect(found).toEqual([
+        expect.objectContaining({
+          id: `content.${name}`,
+          finding: expect.stringMatching(finding),
+          fix: expect.stringMatching(fix),
+        }),
+      ]);
+  });
+
+  it('in log events, which two copies of their API lose', async () => {
+    const openai = {
+      '@opentelemetry/instrumentation-openai': '0.21.0',
+      '@opentelemetry/api-logs': '0.223.1',
+    };
+    const one = await diagnose(['--offline', '--dir', bareApp(installed(openai))], SET);
+    expect(one.checks.some(({ id }) => id === 'content.log-events')).toBe(false);
+    const nested = 'node_modules/@opentelemetry/sdk-node/node_modules/@opentelemetry/api-logs';
+    const two = await diagnose(
+      ['--offline', '--dir', bareApp(installed({ ...openai, [nested]: '0.223.0' }))],
+      SET,
+    );
+    expect(two.of('content.log-events')).toMatchObject({
+      status: 'warn',
+      finding: expect.stringMatching(/^2 copies of @opentelemetry\/api-logs/),
+      fix: expect.stringContaining('after sdk.start()'),
+    });
   });
 
   it('says so where there is nothing', async () => {

@@ -89,6 +89,7 @@ const EMITTERS: readonly Emitter[] = [
   },
   {
     name: /^@sentry\/(node|node-core|nextjs)$/,
+    majors: [8, 10],
     isLibrary: true,
     scope: '@sentry/node',
     attributes: { ...CONVENTIONS, 'sentry.op': 'gen_ai.chat', 'sentry.origin': 'auto.ai.openai' },
@@ -206,13 +207,41 @@ const EMITTERS: readonly Emitter[] = [
   { name: /^openlit$/, scope: 'openlit', attributes: CONVENTIONS, content: 'on' },
 ];
 
+/** A library that tells OpenTelemetry nothing by itself from a version on. */
+interface Silent {
+  readonly name: RegExp;
+  readonly from: number;
+  /** Words in the app's code that make it speak. */
+  readonly code?: RegExp;
+  readonly finding: string;
+  readonly fix: string;
+}
+
+const SILENT: readonly Silent[] = [
+  {
+    name: /^ai$/,
+    from: 7,
+    code: /\bnew (Legacy)?OpenTelemetry\(/,
+    finding: 'reports nothing by itself from version 7 on, and no new OpenTelemetry() was found',
+    fix: 'npm install @ai-sdk/otel; once the SDK is started: registerTelemetry(new OpenTelemetry())',
+  },
+  {
+    name: /^@sentry\/(node|node-core|nextjs)$/,
+    from: 11,
+    finding: 'its spans are no OpenTelemetry spans from version 11 on, and are not recorded',
+    fix: 'set up an OpenTelemetry SDK and an instrumentation beside it, see "Supported libraries" in the README',
+  },
+];
+
+const API_LOGS = '@opentelemetry/api-logs';
+
 export function isEmitter(name: string): boolean {
-  return EMITTERS.some((emitter) => emitter.name.test(name));
+  return name === API_LOGS || EMITTERS.some((emitter) => emitter.name.test(name));
 }
 
 /** What to look for in the app's own files. */
 export function captureWords(): readonly RegExp[] {
-  return EMITTERS.flatMap(({ code }) => code ?? []);
+  return [...EMITTERS, ...SILENT].flatMap(({ code }) => code ?? []);
 }
 
 export function checkCapture(
@@ -223,8 +252,13 @@ export function checkCapture(
   const findings = EMITTERS.flatMap((emitter) => {
     const found = packages.filter((one) => isMeant(emitter, one, direct));
     const names = [...new Set(found.map(({ name, version }) => `${name} ${version}`))];
-    return names.length === 0 ? [] : [findingOf(emitter, names, env, words)];
+    if (names.length === 0) return [];
+    const finding = findingOf(emitter, names, env, words);
+    return emitter.besides === undefined
+      ? [finding]
+      : [finding, ...logEventFindings(finding.subject, packages)];
   });
+  findings.push(...silentFindings(packages, direct, words));
   if (findings.length > 0) return findings;
   return [
     {
@@ -238,8 +272,47 @@ export function checkCapture(
   ];
 }
 
+/** A logger that is taken before a logger provider is registered finds it later only if both come from one copy of the API. */
+function logEventFindings(subject: string, packages: readonly InstalledPackage[]): readonly Finding[] {
+  const copies = packages.filter(({ name }) => name === API_LOGS).length;
+  if (copies < 2) return [];
+  return [
+    {
+      id: 'content.log-events',
+      section,
+      status: 'warn',
+      subject,
+      finding: `${copies} copies of ${API_LOGS}: what NodeSDK gets as instrumentations may write its log events, and so its messages, to none`,
+      fix: 'registerInstrumentations({ instrumentations: […] }) after sdk.start()',
+    },
+  ];
+}
+
+function silentFindings(
+  packages: readonly InstalledPackage[],
+  direct: ReadonlySet<string> | undefined,
+  words: SourceWords,
+): readonly Finding[] {
+  return SILENT.flatMap(({ name, from, code, finding, fix }) => {
+    const found = packages.find((one) =>
+      isMeant({ name, majors: [from, Infinity], isLibrary: true }, one, direct),
+    );
+    if (found === undefined || (code && words.get(code) !== undefined)) return [];
+    return [
+      {
+        id: `content.${found.name}`,
+        section,
+        status: 'warn' as const,
+        subject: `${found.name} ${found.version}`,
+        finding,
+        fix,
+      },
+    ];
+  });
+}
+
 function isMeant(
-  { name, majors, isLibrary }: Emitter,
+  { name, majors, isLibrary }: Pick<Emitter, 'name' | 'majors' | 'isLibrary'>,
   found: InstalledPackage,
   direct: ReadonlySet<string> | undefined,
 ): boolean {

@@ -94,7 +94,8 @@ function namesIn(dir: string): readonly string[] {
   }
 }
 
-function realOf(path: string): string | undefined {
+/** Links followed; `undefined` if there is nothing. */
+export function realOf(path: string): string | undefined {
   try {
     return realpathSync(path);
   } catch {

@@ -1,6 +1,7 @@
 /** The library's own settings in the environment. The key itself is never shown. */
 import { DEFAULT_BASE_URL, resolveConfig } from '../../config.ts';
 import { plainText } from '../../local/terminal-text.ts';
+import { isLoopback } from '../../loopback.ts';
 import { isUuidV4 } from '../../record/ids.ts';
 import { type Environment, type Finding, setting } from './finding.ts';
 
@@ -42,7 +43,7 @@ function keyFinding(env: Environment): Finding {
       finding: 'FREEPLAY_API_KEY has characters in it that no HTTP header can hold',
       fix: 'copy it again: a line break or a typographic character came along',
     };
-  if (key.length < SHORT_KEY)
+  if (key.length < SHORT_KEY && !isForLocal(env))
     return {
       ...about,
       status: 'warn',
@@ -50,6 +51,12 @@ function keyFinding(env: Environment): Finding {
       fix: 'was it cut?',
     };
   return { ...about, status: 'ok', finding: 'FREEPLAY_API_KEY is set' };
+}
+
+/** `freeplay-otel local` takes any key, and says so. */
+function isForLocal(env: Environment): boolean {
+  const base = setting(env, 'FREEPLAY_API_BASE') ?? '';
+  return URL.canParse(base) && isLoopback(new URL(base).hostname);
 }
 
 function projectFinding(env: Environment): Finding {

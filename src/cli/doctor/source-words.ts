@@ -52,7 +52,7 @@ export function findSourceWords(dir: string, patterns: readonly RegExp[]): Sourc
 }
 
 /** Folders last, so that what is nearest is found first. */
-function entriesOf(path: string): readonly import('node:fs').Dirent[] {
+export function entriesOf(path: string): readonly import('node:fs').Dirent[] {
   try {
     return readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch {
@@ -60,7 +60,8 @@ function entriesOf(path: string): readonly import('node:fs').Dirent[] {
   }
 }
 
-function readSmall(path: string): string {
+/** Empty if it cannot be read, or is too large to have been written by hand. */
+export function readSmall(path: string): string {
   try {
     return statSync(path).size > MAX_FILE_BYTES ? '' : readFileSync(path, 'utf8');
   } catch {

@@ -1,9 +1,9 @@
 /** Whether what is installed goes together. */
-import { relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { plainText } from '../../local/terminal-text.ts';
 import { VERSION } from '../../version.ts';
 import type { Finding } from './finding.ts';
-import type { Installation, InstalledPackage } from './installed.ts';
+import { type Installation, type InstalledPackage, realOf } from './installed.ts';
 import { compareVersions, parseVersion, satisfies } from './semver.ts';
 
 const section = 'Versions';
@@ -93,6 +93,10 @@ function ourFindings(copies: readonly InstalledPackage[], dir: string): readonly
   return [{ ...about, status: 'ok', finding: [...versions].join(', ') }];
 }
 
+/** A tracer that is taken before a provider is registered finds it later only within one copy of the API. */
+const FIRST =
+  'start the SDK before anything takes a tracer (registerTelemetry of the AI SDK, an instrumentation)';
+
 /** The API registers itself under its major version; a library with a newer minor than the one registered gets spans that do nothing. */
 function apiFinding(copies: readonly InstalledPackage[], dir: string): Finding {
   const about = { id: 'versions.api', section, subject: API } as const;
@@ -111,6 +115,7 @@ function apiFinding(copies: readonly InstalledPackage[], dir: string): Finding {
       status: 'ok',
       finding:
         copies.length === 1 ? only.version : `${only.version}, ${copies.length} copies of the same version`,
+      ...(copies.length > 1 && { fix: `npm dedupe, or: ${FIRST}` }),
     };
   const minors = new Set(versions.map((version) => version.split('.').slice(0, 2).join('.')));
   return minors.size === 1
@@ -124,7 +129,7 @@ function apiFinding(copies: readonly InstalledPackage[], dir: string): Finding {
         ...about,
         status: 'fail',
         finding: `${copies.length} copies of ${versions.length} versions that do not go together: ${placesOf(copies, dir)}`,
-        fix: 'npm dedupe, or "overrides": { "@opentelemetry/api": "…" }: libraries with the newer one get spans that record nothing',
+        fix: `npm dedupe, or "overrides": { "@opentelemetry/api": "…" }: libraries with the newer one get spans that record nothing. Where the SDK has the newest: ${FIRST}`,
       };
 }
 
@@ -139,7 +144,7 @@ function sdkFindings({ packages }: Installation, dir: string): readonly Finding[
         status: 'warn',
         subject: 'SDK',
         finding: 'no OpenTelemetry SDK for traces is installed',
-        fix: 'npm install @opentelemetry/sdk-node (or @vercel/otel, Sentry: they bring one)',
+        fix: 'npm install @opentelemetry/sdk-node (or @vercel/otel, which brings one)',
       },
     ];
   const findings = sdks.map((sdk) => sdkFinding(sdk, api));
@@ -157,7 +162,7 @@ function sdkFindings({ packages }: Installation, dir: string): readonly Finding[
 }
 
 function sdkFinding(
-  { name, version, peerDependencies }: InstalledPackage,
+  { name, version, dir, peerDependencies }: InstalledPackage,
   apis: readonly InstalledPackage[],
 ): Finding {
   const about = { id: 'versions.sdk', section, subject: name } as const;
@@ -169,16 +174,25 @@ function sdkFinding(
       fix: 'convert FILE --explain shows whether its spans are read',
     };
   const wanted = peerDependencies[API];
-  const wrong =
-    wanted === undefined ? undefined : apis.find((one) => satisfies(one.version, wanted) === false);
-  return wrong === undefined
+  const its = wanted === undefined ? undefined : apiOf(dir, apis);
+  return wanted === undefined || its === undefined || satisfies(its.version, wanted) !== false
     ? { ...about, status: 'ok', finding: version }
     : {
         ...about,
-        status: apis.length === 1 ? 'fail' : 'warn',
-        finding: `${version} wants ${API} ${wanted}, and ${wrong.version} is installed`,
+        status: 'fail',
+        finding: `${version} wants ${API} ${wanted}, and ${its.version} is installed`,
         fix: `npm install ${API}@"${wanted}"`,
       };
+}
+
+/** The copy that Node finds from there. */
+function apiOf(dir: string, apis: readonly InstalledPackage[]): InstalledPackage | undefined {
+  for (let at = dir; ; at = dirname(at)) {
+    const real = realOf(join(at, 'node_modules', API));
+    const found = real && apis.find((one) => one.dir === real);
+    if (found) return found;
+    if (dirname(at) === at) return undefined;
+  }
 }
 
 function unique(findings: readonly Finding[]): readonly Finding[] {
