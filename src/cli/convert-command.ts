@@ -39,8 +39,8 @@ A trace is resolved as a whole, so its spans are held until the file has ended: 
 text. Beyond that the traces unheard of for longest go first, and what comes of them later is resolved as the
 exporter would. NO_COLOR turns colours off, FORCE_COLOR=1 on in a pipe.
 
-Exit codes: 0 everything was read, 1 the file cannot be read or nothing in it was recognised, 2 wrong arguments,
-3 some of it could not be read`;
+Exit codes: 0 everything was read, 1 the file cannot be read, nothing in it was recognised, or it was stopped,
+2 wrong arguments, 3 some of it could not be read`;
 
 const OPTIONS = {
   explain: { type: 'boolean' },
@@ -83,6 +83,8 @@ interface Counts {
 
 /** Said one by one; what comes after is counted. */
 const MAX_PROBLEMS = 5;
+/** Longer is felt when somebody wants it to stop. */
+const TURN_MILLIS = 50;
 
 async function runConvert(args: readonly string[], io: CommandIo): Promise<number> {
   const given = readArguments(args, io);
@@ -117,9 +119,14 @@ async function runConvert(args: readonly string[], io: CommandIo): Promise<numbe
     if (complaints.length > 0) progress.clear();
     for (const line of complaints.splice(0).slice(0, atMost)) io.err(line);
   };
+  const stopped = (): number => {
+    progress.clear();
+    io.err(`freeplay-otel convert: stopped, ${counts.traces.toLocaleString('en-US')} traces were converted`);
+    return EXIT_FAILED;
+  };
   try {
     for await (const found of readJsonValues(chunksOf(given.file))) {
-      if (io.signal.aborted) return EXIT_FAILED;
+      if (io.signal.aborted) return stopped();
       if (found.kind === 'problem') {
         counts.unread++;
         complain(found.line, found.message);
@@ -141,8 +148,14 @@ async function runConvert(args: readonly string[], io: CommandIo): Promise<numbe
       for (const trace of holder.overflow()) if (!(await printer.print(trace))) return EXIT_OK;
     }
     const { spans } = counts;
+    let turned = performance.now();
     for (const trace of holder.rest()) {
-      if (io.signal.aborted) return EXIT_FAILED;
+      // Into a file nothing is waited for, and no signal would come through.
+      if (performance.now() - turned > TURN_MILLIS) {
+        await new Promise((resolve) => setImmediate(resolve));
+        turned = performance.now();
+      }
+      if (io.signal.aborted) return stopped();
       progress.show(
         `${counts.traces.toLocaleString('en-US')} traces of ${spans.toLocaleString('en-US')} spans converted`,
       );

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readJsonValues } from '../../src/cli/convert/json-values.ts';
 import { createTraceHolder } from '../../src/cli/convert/traces.ts';
+import { convertCommand } from '../../src/cli/convert-command.ts';
 import { convertSpans } from '../../src/index.ts';
 import { NO_SPAN } from '../../src/span/span-data.ts';
 import { SCENARIO_FILES, scenarioNamed } from '../contract/support/corpus.ts';
@@ -352,6 +353,34 @@ it('ends quietly when nobody reads on', { timeout: 60_000 }, async () => {
     const code = await new Promise((resolve) => child.on('close', resolve));
     expect([code, err]).toEqual([0, '']);
   }
+});
+
+it('stops when it is told to, also while nothing is waited for', async () => {
+  const spans = Array.from({ length: 20_000 }, (_, i) => ({
+    traceId: (i + 1).toString(16).padStart(32, '0'),
+    spanId: 'a'.repeat(16),
+    name: 'chat',
+    attributes: { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'm' },
+  }));
+  const path = file('many.json', spans.map((span) => JSON.stringify(span)).join('\n'));
+  const stop = new AbortController();
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await convertCommand.run([path], {
+    out: (line) => {
+      // As a signal comes: in a turn of its own.
+      if (out.push(line) === 1) setTimeout(() => stop.abort());
+    },
+    err: (line) => err.push(line),
+    room: async () => true,
+    env: {},
+    colour: false,
+    width: 100,
+    signal: stop.signal,
+  });
+  expect(code).toBe(1);
+  expect(out.length).toBeLessThan(spans.length);
+  expect(err.join('\n')).toMatch(/^freeplay-otel convert: stopped, [\d,]+ traces were converted$/);
 });
 
 describe('JSON values', () => {
