@@ -200,14 +200,12 @@ export function createRecordPipeline(
     ledger: () => outbox?.ledger() ?? book.read(undefined),
     async flush(timeoutMillis) {
       const told = receipts && settledWithin(receipts.flush(), timeoutMillis);
-      await whileAlive(outbox?.flush(timeoutMillis), timeoutMillis + CLOSE_MILLIS);
-      await told;
+      await whileAlive(Promise.all([outbox?.flush(timeoutMillis), told]), timeoutMillis + CLOSE_MILLIS);
     },
     async shutdown(timeoutMillis) {
       if (!outbox) return;
       const told = receipts && settledWithin(receipts.flush(), timeoutMillis).then(receipts.close);
-      await whileAlive(outbox.shutdown(timeoutMillis), timeoutMillis + CLOSE_MILLIS);
-      await told;
+      await whileAlive(Promise.all([outbox.shutdown(timeoutMillis), told]), timeoutMillis + CLOSE_MILLIS);
       stopMetrics?.();
       sayGoodbye(outbox.ledger(), log);
     },
@@ -246,8 +244,7 @@ function sayGoodbye(ledger: Ledger, log: Log): void {
 }
 
 /** Someone awaits this: the process stays until it is settled, and no longer than the limit. Delivery's own timers keep nothing alive. */
-async function whileAlive(work: Promise<void> | undefined, limitMillis: number): Promise<void> {
-  if (!work) return;
+async function whileAlive(work: Promise<unknown>, limitMillis: number): Promise<void> {
   const timer = setTimeout(() => {}, limitMillis);
   try {
     await work;

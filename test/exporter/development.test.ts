@@ -1,9 +1,14 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, type MockInstance, onTestFinished, vi } from 'vitest';
 import { completionIdOf, type FreeplayOptions, FreeplaySpanExporter } from '../../src/index.ts';
 import { createFakeDispatcher } from '../delivery/support.ts';
 import { chatAttributes, makeSpan, spanIdOf } from '../property/support.ts';
+import { buildPackage, ROOT } from '../support/build-package.ts';
 import { exportSpans, KEY } from './support.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
@@ -18,7 +23,7 @@ interface Told {
 }
 
 /** A local server that takes receipts, or answers them with this status. */
-async function startLocal(status: number = 202) {
+async function startLocal(status: number = 202, receiptMillis: number = 0) {
   const told: Told[] = [];
   const records: string[] = [];
   const keys = new Set<string | undefined>();
@@ -29,6 +34,7 @@ async function startLocal(status: number = 202) {
     const isReceipts = request.url === '/api/local/receipts';
     if (isReceipts) told.push(JSON.parse(text));
     else records.push(text);
+    if (isReceipts && receiptMillis > 0) await new Promise((resolve) => setTimeout(resolve, receiptMillis));
     response.writeHead(isReceipts ? status : 201).end('{}');
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -143,5 +149,37 @@ describe('development mode', () => {
     await exporter.forceFlush();
     expect(local.told.length).toBeGreaterThan(1);
     expect(local.told.flatMap((one) => one.receipts)).toHaveLength(4);
+  });
+
+  it.each(['forceFlush', 'shutdown'])('keeps a process that awaits %s until receipts are there', {
+    timeout: 60_000,
+  }, async (method) => {
+    const cache = join(ROOT, 'node_modules', '.cache');
+    mkdirSync(cache, { recursive: true });
+    const library = mkdtempSync(join(cache, 'development-test-'));
+    onTestFinished(() => rmSync(library, { recursive: true, force: true }));
+    await buildPackage(['src/index.ts'], library);
+    const { baseUrl, told } = await startLocal(202, 400);
+    const options = { apiKey: KEY, projectId: 'p', baseUrl, development: true };
+    const app = `
+      import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base';
+      import { FreeplaySpanProcessor } from ${JSON.stringify(join(library, 'index.mjs'))};
+      const processor = new FreeplaySpanProcessor(${JSON.stringify(options)});
+      const provider = new BasicTracerProvider({ spanProcessors: [processor] });
+      provider.getTracer('app').startSpan('chat', { attributes: ${JSON.stringify(chatAttributes({ question: 'q', answer: 'a' }))} }).end();
+      await processor.${method}();
+      console.log('done');`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', app], {
+      cwd: library,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let out = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      out += text;
+    });
+    // 13: an await at the top level that never ended.
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(out).toBe('done\n');
+    expect(told).toHaveLength(1);
   });
 });
