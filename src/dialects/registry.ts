@@ -1,18 +1,21 @@
 import { pickString } from '../span/attributes.ts';
 import { ofKeys, presentKeys } from '../span/shape.ts';
 import { type Attributes, NO_SPAN, type SpanData } from '../span/span-data.ts';
+import { ag2 } from './ag2.ts';
 import { anthropicSdk } from './anthropic-sdk.ts';
 import { awsSdk } from './aws-sdk.ts';
 import { claudeCode } from './claude-code.ts';
 import type { Dialect } from './dialect.ts';
 import { genkit } from './genkit.ts';
 import { googleAdk } from './google-adk.ts';
+import { haystack } from './haystack.ts';
 import { laminar } from './laminar.ts';
 import { langfuse } from './langfuse.ts';
 import { langSmith } from './langsmith.ts';
 import { langWatch } from './langwatch.ts';
 import { liteLlm } from './litellm.ts';
 import { livekit } from './livekit.ts';
+import { llamaIndex } from './llama-index.ts';
 import { logfire } from './logfire.ts';
 import { logfireOpenAiAgents } from './logfire-openai-agents.ts';
 import { mastra } from './mastra.ts';
@@ -60,6 +63,9 @@ export const DIALECTS: readonly Dialect[] = [
   mcp,
   mlflow,
   pipecat,
+  haystack,
+  llamaIndex,
+  ag2,
   openInference,
   strands,
   springAi,

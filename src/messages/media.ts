@@ -52,8 +52,15 @@ export function readMedia(part: JsonObject, type: string): Part {
     ) ?? undefined;
   const where = [part, source, nested, asObject(member(nested, 'source'))].filter(isObject);
   const mimeType =
-    firstText(where, ['mime_type', 'mimeType', 'mediaType', 'media_type', 'contentType', 'content_type']) ??
-    formatType(where, type);
+    firstText(where, [
+      'mime_type',
+      'mimeType',
+      'mediaType',
+      'media_type',
+      'contentType',
+      'content_type',
+      'image_mimetype',
+    ]) ?? formatType(where, type);
   const stated = textMember(part, 'modality') ?? type;
   const filename = firstText(where, ['filename', 'file_name', 'fileName', 'name', 'title', 'displayName']);
   const fileId = firstText(where, ['file_id', 'fileId']);
@@ -121,6 +128,8 @@ function readPayload(value: unknown): { data?: Text; url?: Text; mimeType?: stri
     const kept = LANGFUSE_MEDIA.exec(text);
     if (kept?.[1]) return { url: value, mimeType: kept[1] };
     if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return { url: value };
+    // Bytes as Python prints them, which LlamaIndex's images are: base64 already.
+    if (text.startsWith("b'") && text.endsWith("'")) return readPayload(text.slice(2, -1));
     return isBase64(text) ? { data: value } : undefined;
   }
   if (ArrayBuffer.isView(value))

@@ -100,7 +100,7 @@ function unwrap(raw: JsonObject): JsonObject {
 }
 
 function contentOf(message: JsonObject): unknown {
-  const content = member(message, 'content', 'text');
+  const content = member(message, 'content', 'text', 'blocks');
   return partsInText(content) ?? content;
 }
 

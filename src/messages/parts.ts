@@ -169,9 +169,9 @@ function readPart(raw: unknown, into: Parts, depth: number): void {
   }
 }
 
-/** Pydantic AI's older parts say `kind` where everyone else says `type`. */
+/** Pydantic AI's older parts say `kind` where everyone else says `type`, LlamaIndex's `block_type`. */
 function kindOf(part: JsonObject): string | undefined {
-  const kind = textMember(part, 'kind');
+  const kind = textMember(part, 'kind', 'block_type');
   return kind !== undefined && TYPES.has(snakeCase(kind)) ? kind : undefined;
 }
 
@@ -226,7 +226,7 @@ function readText(part: JsonObject, into: Parts): void {
 
 /** Readable reasoning only: signatures and encrypted reasoning mean nothing to a reader. */
 function readReasoning(part: JsonObject, into: Parts): void {
-  const text = textOf(part, 'content', 'text', 'thinking', 'reasoning');
+  const text = textOf(part, 'content', 'text', 'thinking', 'reasoning', 'reasoning_text');
   const summaries = text === undefined ? undefined : openSummaries(text);
   if (text !== undefined && !summaries) {
     if (asText(text) !== '') into.parts.push({ kind: 'reasoning', text });
@@ -288,6 +288,7 @@ function readUntyped(part: JsonObject, into: Parts, depth: number): void {
       'functionResponse',
       'function_response',
       'toolResultBlock',
+      'tool_call_result',
     ),
   );
   if (result) {
@@ -382,7 +383,7 @@ export function readToolCall(call: JsonObject): ToolCall | undefined {
       'ref',
     ) ?? textMember(inner, 'id');
   const args =
-    member(call, 'arguments', 'args', 'input', 'parameters', 'action') ??
+    member(call, 'arguments', 'args', 'input', 'parameters', 'action', 'tool_kwargs') ??
     member(inner, 'arguments', 'args', 'input', 'parameters') ??
     (inner && !textMember(inner, 'name') ? inner : undefined);
   return { id, name, arguments: argumentsText(args) };
@@ -418,19 +419,22 @@ export function readToolResult(result: JsonObject, depth: number): ToolResult {
     'results',
     'value',
   );
+  // Haystack's result holds the call.
+  const origin = asObject(member(result, 'origin'));
   return {
-    id: textMember(
-      result,
-      'call_id',
-      'callId',
-      'toolCallId',
-      'tool_call_id',
-      'tool_use_id',
-      'toolUseId',
-      'id',
-      'ref',
-    ),
-    name: textMember(result, 'name', 'toolName', 'tool_name'),
+    id:
+      textMember(
+        result,
+        'call_id',
+        'callId',
+        'toolCallId',
+        'tool_call_id',
+        'tool_use_id',
+        'toolUseId',
+        'id',
+        'ref',
+      ) ?? textMember(origin, 'id'),
+    name: textMember(result, 'name', 'toolName', 'tool_name') ?? textMember(origin, 'tool_name'),
     parts: resultParts(agentsOutput(result, payload), depth + 1),
   };
 }
@@ -483,7 +487,7 @@ function unwrapOutput(object: JsonObject): { value: unknown } | undefined {
 function isBlock(item: unknown): boolean {
   const block = asObject(item);
   if (!block) return false;
-  const type = textMember(block, 'type');
+  const type = textMember(block, 'type') ?? kindOf(block);
   if (type !== undefined)
     return (
       TYPES.has(snakeCase(type)) &&

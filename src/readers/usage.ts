@@ -81,6 +81,7 @@ const KEYS: { readonly [field in Exclude<keyof RawUsage, 'rule'>]: readonly stri
     'llm.token_count.completion_details.reasoning',
     'llm.usage.reasoning_tokens',
     'usage.reasoning_tokens',
+    'gen_ai.usage.thinking_tokens',
   ],
   total: [
     'gen_ai.usage.total_tokens',
@@ -302,6 +303,9 @@ export const USAGE_TABLE: readonly UsageRow[] = [
   // Hand on what Bedrock and Anthropic count.
   { dialect: 'strands', provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
   { dialect: 'pipecat', provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
+  { dialect: 'haystack', provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
+  { dialect: 'ag2', provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
+  { dialect: 'ag2', provider: /^(google|vertex)$/, rule: { reasoning: 'excluded' } },
   // The provider's own response; the proxy's summary counts all.
   { dialect: 'litellm-raw', provider: /^(anthropic|bedrock)$/, rule: { cachedInput: 'excluded' } },
   { dialect: 'litellm-raw', provider: /^(google|vertex)$/, rule: { reasoning: 'excluded' } },

@@ -57,6 +57,71 @@ const INPUTS: [string, unknown, unknown][] = [
     [{ role: 'user', content: 'a' }],
   ],
   ['no role', [{ content: 'hi' }], [{ role: 'user', content: 'hi' }]],
+  [
+    "LlamaIndex's blocks",
+    [
+      {
+        role: 'user',
+        blocks: [
+          { block_type: 'text', text: 'what?' },
+          { block_type: 'image', image: "b'aGk='", url: null, image_mimetype: 'image/png' },
+        ],
+      },
+      {
+        role: 'assistant',
+        blocks: [{ block_type: 'tool_call', tool_call_id: 'c', tool_name: 'f', tool_kwargs: '{"a":1}' }],
+      },
+      {
+        role: 'tool',
+        additional_kwargs: { tool_call_id: 'c' },
+        blocks: [{ block_type: 'text', text: 'hi' }],
+      },
+    ],
+    [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'what?' },
+          { type: 'image_url', image_url: { url: 'data:image/png;base64,aGk=' } },
+        ],
+      },
+      { role: 'assistant', content: null, tool_calls: [call('c', 'f', { a: 1 })] },
+      { role: 'tool', content: 'hi', tool_call_id: 'c' },
+    ],
+  ],
+  [
+    "Haystack's contents",
+    [
+      {
+        role: 'assistant',
+        content: [
+          { reasoning: { reasoning_text: 'I need f.', extra: {} } },
+          { tool_call: { tool_name: 'f', arguments: { a: 1 }, id: 'c', extra: null } },
+        ],
+      },
+      {
+        role: 'tool',
+        content: [
+          {
+            tool_call_result: {
+              result: 'hi',
+              origin: { tool_name: 'f', arguments: { a: 1 }, id: 'c' },
+              error: false,
+            },
+          },
+        ],
+      },
+    ],
+    [
+      {
+        role: 'assistant',
+        content: null,
+        reasoning_content: 'I need f.',
+        tool_calls: [call('c', 'f', { a: 1 })],
+      },
+      { role: 'tool', content: 'hi', name: 'f', tool_call_id: 'c' },
+    ],
+  ],
   ['Gemini roles', [{ role: 'model', parts: [{ text: 'hi' }] }], [{ role: 'assistant', content: 'hi' }]],
   [
     'Responses items',
