@@ -9,6 +9,7 @@ import type { Dialect } from './dialect.ts';
 import { genkit } from './genkit.ts';
 import { googleAdk } from './google-adk.ts';
 import { haystack } from './haystack.ts';
+import { koog } from './koog.ts';
 import { laminar } from './laminar.ts';
 import { langfuse } from './langfuse.ts';
 import { langSmith } from './langsmith.ts';
@@ -66,6 +67,7 @@ export const DIALECTS: readonly Dialect[] = [
   haystack,
   llamaIndex,
   ag2,
+  koog,
   openInference,
   strands,
   springAi,

@@ -318,7 +318,9 @@ export function finishReasonsOf(
   const own: string[] = [];
   for (const { finishReason } of choices ?? []) if (finishReason !== undefined) own.push(finishReason);
   const reasons: string[] = [];
-  for (const reported of listed ?? []) {
+  for (const told of listed ?? []) {
+    // Kotlin and Java print a list as `[stop]`.
+    const reported = told.startsWith('[') ? told.replace(/^\[|\]$/g, '') : told;
     for (const word of reported.includes(',') ? reported.split(/,\s*/) : [reported]) {
       const reason = normaliseFinishReason(word);
       if (reason !== undefined) reasons.push(reason);
