@@ -80,8 +80,13 @@ function shortenLeaves(body: RecordBody, maxBytes: number, minBytes: number, cut
     if (size <= maxBytes) return;
     const before = leaf.get();
     const bytes = Buffer.byteLength(before);
-    const after = cutLeaf(leaf, before, Math.max(minBytes >> 1, bytes - (size - maxBytes) - 64));
-    const gain = Buffer.byteLength(JSON.stringify(before)) - Buffer.byteLength(JSON.stringify(after));
+    const written = jsonBytes(before);
+    const excess = size - maxBytes;
+    const shorten = (keep: number) => cutLeaf(leaf, before, Math.max(minBytes >> 1, Math.floor(keep) - 64));
+    // As if its quotes and line feeds, which take two bytes each, were evenly spread; else as if what is cut had none.
+    let after = shorten(bytes - (excess * bytes) / written);
+    if (written - jsonBytes(after) < excess) after = shorten(bytes - excess);
+    const gain = written - jsonBytes(after);
     if (gain <= 0) continue;
     leaf.set(after);
     size -= gain;

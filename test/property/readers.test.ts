@@ -350,6 +350,17 @@ describe('size', () => {
     expect(shrinkBody(body, bytes).cut).toEqual([]);
     expect(shrinkBody(body, bytes - 1).cut).not.toEqual([]);
   });
+
+  it.each([
+    ['quotes', '"'.repeat(20_000)],
+    ['JSON', JSON.stringify(Array.from({ length: 1_000 }, (_, id) => ({ id, name: `"${id}"` })))],
+    ['characters of three bytes', '漢'.repeat(10_000)],
+  ])('loses no more of a text of %s than has to go', (_, content) => {
+    const body: RecordBody = { messages: [{ role: 'user', content }] };
+    const bytes = jsonBytes(shrinkBody(body, 16_384).body);
+    expect(bytes).toBeLessThanOrEqual(16_384);
+    expect(bytes).toBeGreaterThan(8_192);
+  });
 });
 
 describe('masks', () => {
