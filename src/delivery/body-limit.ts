@@ -47,13 +47,14 @@ export function withBodyLimit(next: Sender, limit: BodyLimit): Sender {
   return function sendWithinLimit(attempt) {
     const { item, number } = attempt;
     const known = limit.current();
-    const first = (item.bytes > known ? shrunk(item, known) : undefined) ?? item;
+    const isTooLarge = known !== Number.POSITIVE_INFINITY && sizeOf(item) > known;
+    const first = (isTooLarge ? shrunk(item, known) : undefined) ?? item;
     next({
       item: first,
       number,
       onResult(result) {
         if (result.kind !== 'too_large') return attempt.onResult(result);
-        const smaller = shrunk(first, limit.lower(first.bytes));
+        const smaller = shrunk(first, limit.lower(sizeOf(first)));
         if (smaller === undefined) return attempt.onResult(rejected(result));
         next({
           item: smaller,
@@ -65,13 +66,25 @@ export function withBodyLimit(next: Sender, limit: BodyLimit): Sender {
   };
 }
 
+/** Of the body as it is sent: `bytes` is about right for a queue, and far off for a text whose characters take several bytes. */
+function sizeOf(item: DeliveryItem): number {
+  try {
+    const body = item.body();
+    return typeof body === 'string'
+      ? Buffer.byteLength(body)
+      : body.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0);
+  } catch {
+    return item.bytes;
+  }
+}
+
 /** The item with a body that is at most, or near to, the limit; `undefined` if it has none that is smaller. */
 function shrunk(item: DeliveryItem, maxBytes: number): DeliveryItem | undefined {
   try {
     const text = item.shrink?.(maxBytes);
     if (text === undefined) return undefined;
     const bytes = Buffer.byteLength(text);
-    return bytes < item.bytes
+    return bytes < sizeOf(item)
       ? { ...item, bytes, body: () => text, shrink: (max) => item.shrink?.(max) }
       : undefined;
   } catch {

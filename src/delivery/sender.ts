@@ -12,7 +12,7 @@ export interface DeliveryItem {
   readonly projectId: string;
   /** Path below the base URL, with its leading slash: `/v2/projects/{p}/sessions/{s}/completions`. */
   readonly path: string;
-  /** UTF-8 size of `body()` in bytes, for the queue's bounds. */
+  /** About the UTF-8 size of `body()`, for the queue's bounds. */
   readonly bytes: number;
   /** The JSON text that is posted, whole or in pieces. Called once per attempt, just before it, so that a queued record need not hold it. */
   body(): string | readonly string[];

@@ -72,7 +72,10 @@ it('rejects after the second 413', async () => {
 it.each([
   ['has no smaller form', makeItem('r1', { bytes: MIB })],
   ['answers undefined', makeItem('r1', { bytes: MIB, shrink: () => undefined })],
-  ['does not get smaller', makeItem('r1', { bytes: 10, shrink: () => 'x'.repeat(10) })],
+  [
+    'does not get smaller',
+    makeItem('r1', { bytes: 10, body: () => 'x'.repeat(10), shrink: () => 'x'.repeat(10) }),
+  ],
   ['shrinks to what is no text', makeItem('r1', { bytes: MIB, shrink: () => 5 as unknown as string })],
   [
     'throws while shrinking',
@@ -99,4 +102,17 @@ it('never goes below the minimum', () => {
   for (let time = 0; time < 10; time++) limit.lower(limit.current());
   limit.lower(10);
   expect(limit.current()).toBe(MIN_BODY_LIMIT_BYTES);
+});
+
+it('goes by what is sent, not by what was guessed of it', async () => {
+  const server = takesUpTo(MIB);
+  const send = withBodyLimit(
+    server.send,
+    createBodyLimit(() => 0),
+  );
+  // As of a text in Chinese, whose characters take three bytes each.
+  const guessed = { ...makeShrinkable(1.5 * MIB), bytes: MIB / 2 };
+  expect(await attempt(send, guessed)).toEqual({ kind: 'delivered', status: 201 });
+  expect(await attempt(send, guessed)).toEqual({ kind: 'delivered', status: 201 });
+  expect(server.sizes).toEqual([1.5 * MIB, 0.75 * MIB, 0.75 * MIB]);
 });

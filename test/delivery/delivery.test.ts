@@ -122,11 +122,12 @@ describe('with fake time', () => {
       return { status: Number(id) > MIB ? 413 : 201, message: 'too large' };
     });
     const { delivery } = startDelivery({ dispatcher, concurrency: 1 });
+    const bodyOf = (bytes: number) => JSON.stringify({ completion_id: bytes }).padEnd(bytes);
     const makeLarge = (bytes: number) =>
       makeItem(`r${bytes}`, {
         bytes,
-        body: () => JSON.stringify({ completion_id: bytes }),
-        shrink: (max) => JSON.stringify({ completion_id: Math.min(bytes, max) }),
+        body: () => bodyOf(bytes),
+        shrink: (max) => bodyOf(Math.min(bytes, max)),
       });
     const offered = [2 * MIB, 2 * MIB, 8 * MIB].map((bytes) => offer(delivery, makeLarge(bytes)));
     await vi.advanceTimersByTimeAsync(10);
