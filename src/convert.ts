@@ -1,8 +1,9 @@
 /** The pure half in one place: ended spans and their logs in, records out. No I/O, no clock, no environment, no logging. */
-import type { Operation, Reading, Scalar } from './completion/completion.ts';
+import type { Media, Operation, Reading, Scalar } from './completion/completion.ts';
 import type { Config } from './config.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { DIALECTS, findDialect } from './dialects/registry.ts';
+import { catchLateThrow } from './late-throw.ts';
 import type { ReadSpan, RecordPlan, RecordRole } from './lineage/plan.ts';
 import { withoutVectors } from './readers/embeddings.ts';
 import { readSurroundings } from './readers/surroundings.ts';
@@ -63,7 +64,9 @@ export function createConverter(config: ConvertConfig): Converter {
   /** Code of the user's runs here: what it throws costs its opinion, nothing else. */
   const guarded = <T>(call: () => T): T | undefined => {
     try {
-      return call();
+      const answer = call();
+      catchLateThrow(answer);
+      return answer;
     } catch {
       failures.hook++;
       return undefined;
@@ -154,9 +157,15 @@ function mediaPolicy(media: Config['media']): RecordOptions['policy']['media'] {
   if (media === 'placeholder') return mediaPlaceholder;
   return (one) => {
     try {
-      return media(one);
+      const chosen: unknown = media(one);
+      catchLateThrow(chosen);
+      return typeof chosen === 'string' || isMedia(chosen) ? chosen : mediaPlaceholder(one);
     } catch {
       return mediaPlaceholder(one);
     }
   };
+}
+
+function isMedia(value: unknown): value is Media {
+  return typeof (value as Partial<Media> | null | undefined)?.modality === 'string';
 }

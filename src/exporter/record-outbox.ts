@@ -6,6 +6,7 @@ import type { Outcome } from '../delivery/outcome.ts';
 import { toItem } from '../delivery/record-item.ts';
 import { settledWithin } from '../delivery/sleep.ts';
 import type { Dispatcher } from '../delivery/transport.ts';
+import { catchLateThrow } from '../late-throw.ts';
 import type { Log } from '../log.ts';
 import type { OutgoingRecord, RecordBody } from '../record/record.ts';
 import { createResender, type Resending } from '../spool/resend.ts';
@@ -118,15 +119,17 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
   }
 
   /** Callbacks are the user's code: what they throw stays here. */
-  function tell(call: () => void): void {
-    try {
-      call();
-    } catch {
+  function tell(call: () => unknown): void {
+    const onThrow = (): void =>
       log.warn(
         'FREEPLAY_OTEL_INTERNAL',
         'a callback (onRecord or onDrop) threw; the record is not affected',
         'callback',
       );
+    try {
+      catchLateThrow(call(), onThrow);
+    } catch {
+      onThrow();
     }
   }
 

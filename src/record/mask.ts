@@ -1,4 +1,5 @@
 import { isForbiddenKey, type JsonValue } from '../json/json-text.ts';
+import { catchLateThrow } from '../late-throw.ts';
 import type { RecordBody } from './record.ts';
 
 /**
@@ -54,7 +55,10 @@ function maskText(value: string, path: string, masks: readonly Mask[]): string {
     } catch {
       return MASKED;
     }
-    if (typeof text !== 'string') return MASKED;
+    if (typeof text !== 'string') {
+      catchLateThrow(text);
+      return MASKED;
+    }
   }
   return text === '' && NEVER_EMPTY.test(path) ? MASKED : (text as string);
 }

@@ -255,11 +255,17 @@ describe('export', () => {
     expect(exporter.ledger()).toMatchObject({ records: { delivered: 1, rejected: 1, pending: 0 } });
   });
 
-  it('survives callbacks of the user that throw', async () => {
+  it.each<[string, () => never]>([
+    [
+      'throw',
+      () => {
+        throw new Error('boom');
+      },
+    ],
+    // A rejection that nobody handles would end the process, and fails the run here.
+    ['throw late', (() => Promise.reject(new Error('boom'))) as unknown as () => never],
+  ])('survives callbacks of the user that %s', async (name, boom) => {
     const api = await startApi();
-    const boom = (): never => {
-      throw new Error('boom');
-    };
     const exporter = createExporter({
       baseUrl: api.origin,
       onRecord: boom,
@@ -267,9 +273,22 @@ describe('export', () => {
       session: boom,
       mask: boom,
       media: boom,
-      dialects: [{ name: 'broken', detect: boom, read: boom }],
+      onDrop: boom,
+      // Whoever writes a dialect answers a boolean and a reading, which are used.
+      dialects: name === 'throw' ? [{ name: 'broken', detect: boom, read: boom }] : [],
     });
-    expect((await exportSpans(exporter, [chat(1)])).code).toBe(0);
+    const attributes = {
+      ...chatAttributes(),
+      'gen_ai.input.messages': JSON.stringify([
+        {
+          role: 'user',
+          parts: [{ type: 'blob', modality: 'image', mime_type: 'image/png', content: 'aGk=' }],
+        },
+      ]),
+    };
+    expect((await exportSpans(exporter, [chat(1, undefined, { attributes })])).code).toBe(0);
+    // A dialect that throws has taken the span.
+    expect(exporter.ledger().records.delivered).toBe(name === 'throw' ? 0 : 1);
     expectBalanced(exporter.ledger());
   });
 

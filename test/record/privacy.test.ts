@@ -171,10 +171,18 @@ describe('media', () => {
     expect(link).toEqual({ type: 'image_url', image_url: { url: 'https://store.test/1' } });
   });
 
-  it('become a placeholder where that function throws', () => {
-    const [, placeholder] = one(() => {
-      throw new Error('no');
-    });
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no');
+      },
+    ],
+    ['answers nothing', () => undefined],
+    ['answers a promise', async () => 'an image'],
+    ['answers something else', () => ({ url: 5 })],
+  ])('become a placeholder where that function %s', (_, media) => {
+    const [, placeholder] = one(media as never);
     expect(placeholder.text).toContain('image/png');
   });
 });
