@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import type { MeterProvider } from '@opentelemetry/api';
 import { z } from 'zod';
 import type { Media, Scalar } from './completion/completion.ts';
+import { isUsableKey } from './delivery/credentials.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { FreeplayOptionError } from './errors.ts';
 import { type Mask, secretsMask } from './record/mask.ts';
@@ -192,20 +193,48 @@ export const DEFAULT_BASE_URL = 'https://app.freeplay.ai/api';
 const fn = <T>(name: string): z.ZodType<T> =>
   z.custom<T>((value) => typeof value === 'function', `expected a function (${name})`);
 const positive = z.number().int().positive();
-const duration = z.number().nonnegative();
+/** Some 23 days: a timer of Node's that is to wait longer than 24 goes off at once. */
+const MAX_DURATION_MILLIS = 2_000_000_000;
+const duration = (min: number = 0) =>
+  z
+    .number()
+    .min(min)
+    .transform((millis) => Math.min(millis, MAX_DURATION_MILLIS));
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const mask = z.union([z.literal('secrets'), fn<Mask>('(value, path) => string')]);
 const httpUrl = z.string().refine(isHttpUrl, 'expected an http or https URL');
 
+/** RFC 9110, section 5. */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~\w-]+$/;
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** What whoever writes the request says himself, or cannot keep. */
+const FRAMING = /^(content-length|transfer-encoding|keep-alive|upgrade|expect)$/i;
+
 const optionsSchema = z
   .strictObject({
     apiKey: z.union(
-      [z.string(), fn<() => string | Promise<string>>('() => string')],
-      'expected a string or a function that gives one',
+      [
+        z.string().refine((key) => isUsableKey(key) || key.trim() === ''),
+        fn<() => string | Promise<string>>('() => string'),
+      ],
+      'expected a string of visible ASCII characters, or a function that gives one',
     ),
     projectId: z.string(),
     baseUrl: httpUrl,
-    headers: z.record(z.string(), z.string()),
+    headers: z
+      .record(
+        z.string(),
+        z.string().regex(HEADER_VALUE, 'expected a text that a header can carry, on one line'),
+      )
+      .superRefine((headers, context) => {
+        for (const name of Object.keys(headers))
+          if (!HEADER_NAME.test(name) || FRAMING.test(name))
+            context.addIssue({
+              code: 'custom',
+              path: [name],
+              message: 'expected the name of a header, and none that says where the body ends',
+            });
+      }),
     records: z.enum(['all', 'genai', 'completions']),
     captureContent: z.boolean(),
     mask: z.union(
@@ -225,22 +254,22 @@ const optionsSchema = z
     projects: z.array(z.string().min(1)),
     traceUrlTemplate: z.string(),
     concurrency: positive.max(1024),
-    timeoutMillis: duration.min(1),
-    retryDeadlineMillis: duration,
+    timeoutMillis: duration(1),
+    retryDeadlineMillis: duration(),
     maxQueueRecords: positive,
     maxQueueBytes: positive,
     maxRecordBytes: positive.min(1024),
     spoolDir: z.string(),
     spoolMode: z.enum(['overflow', 'always']),
     maxSpoolBytes: positive,
-    flushTimeoutMillis: duration,
-    shutdownTimeoutMillis: duration,
+    flushTimeoutMillis: duration(),
+    shutdownTimeoutMillis: duration(),
     flushOnExit: z.boolean(),
     completionUrlTemplate: z.string(),
     stampSpans: z.boolean(),
     readBaggage: z.boolean(),
-    flushDelayMillis: duration,
-    mergeWaitMillis: duration,
+    flushDelayMillis: duration(),
+    mergeWaitMillis: duration(),
     unendedAfterMillis: positive,
     includeUnsampled: z.boolean(),
     meterProvider: z.custom<MeterProvider>(isMeterProvider, 'expected an OpenTelemetry meter provider'),
@@ -288,7 +317,7 @@ export function resolveConfig(
     const value = environment[name]?.trim();
     return value === undefined || value === '' ? undefined : value;
   };
-  const key = given.apiKey === undefined || given.apiKey === '' ? text('FREEPLAY_API_KEY') : given.apiKey;
+  const key = nonEmpty(given.apiKey) ?? keyFrom('FREEPLAY_API_KEY', text('FREEPLAY_API_KEY'), warnings);
   return {
     config: Object.freeze({
       apiKey: key === undefined ? undefined : new Secret(typeof key === 'function' ? key : () => key),
@@ -345,8 +374,8 @@ export function resolveConfig(
   };
 }
 
-function nonEmpty(value: string | undefined): string | undefined {
-  return value === undefined || value.trim() === '' ? undefined : value;
+function nonEmpty<T>(value: T): T | undefined {
+  return typeof value === 'string' && value.trim() === '' ? undefined : value;
 }
 
 function withoutSlash(url: string): string {
@@ -397,5 +426,11 @@ function booleanFrom(name: string, value: string | undefined, warnings: string[]
 function urlFrom(name: string, value: string | undefined, warnings: string[]): string | undefined {
   if (value === undefined || isHttpUrl(value)) return value;
   warnings.push(`${name} is not an http or https URL: the default is used`);
+  return undefined;
+}
+
+function keyFrom(name: string, value: string | undefined, warnings: string[]): string | undefined {
+  if (value === undefined || isUsableKey(value)) return value;
+  warnings.push(`${name} holds characters that no header can carry: it is not used`);
   return undefined;
 }

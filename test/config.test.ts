@@ -9,10 +9,16 @@ describe('a wrong option', () => {
   const WRONG: [option: string, options: object][] = [
     ['apiKey', { apiKey: 5 }],
     ['apiKey', { apiKey: { key: SECRET } }],
+    ['apiKey', { apiKey: `${SECRET} Schlüssel` }],
+    ['apiKey', { apiKey: `${SECRET}\nanother` }],
     ['projectId', { projectId: 5 }],
     ['baseUrl', { baseUrl: SECRET }],
     ['baseUrl', { baseUrl: 'ftp://api.test' }],
     ['headers.x', { headers: { x: 5 } }],
+    ['headers.x', { headers: { x: `${SECRET}\n` } }],
+    ['headers.x', { headers: { x: `${SECRET} 漢` } }],
+    ['headers.bad name', { headers: { 'bad name': SECRET } }],
+    ['headers.Content-Length', { headers: { 'Content-Length': SECRET } }],
     ['records', { records: SECRET }],
     ['captureContent', { captureContent: 'yes' }],
     ['mask', { mask: SECRET }],
@@ -149,6 +155,25 @@ describe('options', () => {
 
   it.each(['false', '0', 'no', 'off'])('read %s as false', (value) => {
     expect(resolveConfig({}, { FREEPLAY_CAPTURE_CONTENT: value }).config.captureContent).toBe(false);
+  });
+
+  it('that are durations fit a timer, however long', () => {
+    const { config } = resolveConfig(
+      { flushTimeoutMillis: 1e12, flushDelayMillis: Number.MAX_SAFE_INTEGER },
+      {},
+    );
+    for (const millis of [config.flushTimeoutMillis, config.flushDelayMillis]) {
+      expect(millis).toBeGreaterThan(86_400_000);
+      expect(millis + 10_000).toBeLessThan(2 ** 31);
+    }
+  });
+
+  it('take a key that ends in a line feed, and none of the environment that no header can carry', () => {
+    expect(resolveConfig({ apiKey: 'k\n' }, {}).config.apiKey).toBeDefined();
+    const { config, warnings } = resolveConfig({}, { FREEPLAY_API_KEY: `${SECRET} ключ` });
+    expect(config.apiKey).toBeUndefined();
+    expect(warnings.join()).toContain('FREEPLAY_API_KEY');
+    expect(warnings.join()).not.toContain(SECRET);
   });
 
   it('may be undefined, and empty texts in the environment say nothing', () => {

@@ -24,6 +24,10 @@ export interface Credentials {
 /** Visible ASCII: what a header can carry. A key read from a file often ends in a newline; that is trimmed. */
 const USABLE = /^[\x21-\x7e]+$/;
 
+export function isUsableKey(key: string): boolean {
+  return USABLE.test(key.trim());
+}
+
 /** Asks `apiKey` before every attempt, so that a rotated key is used from the next attempt on. */
 export function createCredentials(apiKey: () => string | Promise<string>): Credentials {
   let latest: Credential | undefined;
