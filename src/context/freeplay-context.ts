@@ -6,6 +6,7 @@ import { type Context, context, createContextKey, propagation, trace } from '@op
 import type { Scalar, Surroundings } from '../completion/completion.ts';
 import type { JsonValue } from '../json/json-text.ts';
 import { stampOf } from '../processor/stamps.ts';
+import { addMetadata } from '../readers/surroundings.ts';
 
 export interface FreeplayContext {
   /** Any string; a v4 UUID is used as it is. Wins over every other source of a session. */
@@ -84,17 +85,37 @@ export function withFreeplayContext<T>(facts: FreeplayContext, fn: (handle: Free
 }
 
 function merge(facts: FreeplayContext, outer: Surroundings | undefined): Surroundings {
-  const { sessionId, testRun } = facts;
+  const { testRun } = facts;
+  const session = textOf(facts.sessionId);
   return {
-    session: sessionId === undefined ? outer?.session : { value: sessionId, rank: 3 },
-    userId: facts.userId ?? outer?.userId,
-    metadata: facts.metadata || outer?.metadata ? { ...outer?.metadata, ...facts.metadata } : undefined,
+    session: session === undefined ? outer?.session : { value: session, rank: 3 },
+    userId: textOf(facts.userId) ?? outer?.userId,
+    metadata: facts.metadata ? { ...outer?.metadata, ...scalarsOf(facts.metadata) } : outer?.metadata,
     inputs: facts.inputs ?? outer?.inputs,
-    promptTemplateVersionId: facts.promptTemplateVersionId ?? outer?.promptTemplateVersionId,
-    environment: facts.environment ?? outer?.environment,
+    promptTemplateVersionId: textOf(facts.promptTemplateVersionId) ?? outer?.promptTemplateVersionId,
+    environment: textOf(facts.environment) ?? outer?.environment,
     testRunId: testRun?.testRunId ?? outer?.testRunId,
     testCaseId: testRun?.testCaseId ?? outer?.testCaseId,
   };
+}
+
+/** Code without types gives the number of a row as a session, or null where there is none. Neither may cost a record; nothing is no name. */
+function textOf(given: unknown): string | undefined {
+  if (typeof given === 'number' || typeof given === 'bigint') return String(given);
+  return typeof given === 'string' && given !== '' ? given : undefined;
+}
+
+/** The API takes scalars alone: a record with anything else would be rejected. */
+function scalarsOf(given: Readonly<Record<string, unknown>>): { [key: string]: Scalar } {
+  const found: { [key: string]: Scalar } = {};
+  for (const [key, value] of Object.entries(given)) {
+    if (typeof value === 'string' || typeof value === 'boolean') found[key] = value;
+    else if (typeof value === 'number' && Number.isFinite(value)) found[key] = value;
+    else if (typeof value === 'bigint') found[key] = String(value);
+    else if (value instanceof Date) found[key] = value.toJSON() ?? '';
+    else addMetadata(found, key, value);
+  }
+  return found;
 }
 
 function withBaggage(entered: Context, surroundings: Surroundings): Context {

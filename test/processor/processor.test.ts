@@ -336,6 +336,29 @@ describe('withFreeplayContext', () => {
     );
   });
 
+  it.each<[given: object, session: string | undefined, metadata: object | undefined]>([
+    [{ sessionId: 5, userId: 7n }, '5', { 'session.id': '5', 'user.id': '7' }],
+    [{ sessionId: null, userId: '', environment: {} }, undefined, undefined],
+    [{ sessionId: '' }, undefined, undefined],
+    [{ sessionId: { id: 'x' } }, undefined, undefined],
+    [
+      { metadata: { plan: { name: 'pro' }, tags: ['a'], at: new Date(0), no: null, nan: Number.NaN, n: 1 } },
+      undefined,
+      { 'plan.name': 'pro', tags: '["a"]', at: '1970-01-01T00:00:00.000Z', n: 1 },
+    ],
+    [{ metadata: { ok: true, list: [5n] } }, undefined, { ok: true, list: '[5]' }],
+  ])('of untyped code, %o, costs no record', async (given, session, metadata) => {
+    const { processor, tracer, records } = start();
+    withFreeplayContext(given, () => tracer.startSpan('chat', { attributes: CHAT }).end());
+    await processor.forceFlush();
+    const [record] = records.filter(({ kind }) => kind === 'completion');
+    const { session_info } = record!.body as { session_info?: { custom_metadata?: object } };
+    expect(session_info?.custom_metadata).toEqual(metadata);
+    expect(record!.sessionId).toBe(
+      session === undefined ? traceIdOf(record!.receipt.traceId!) : sessionIdOf(session),
+    );
+  });
+
   it('lists the calls that ended inside at once, for feedback', async () => {
     const { tracer } = start();
     const listed = await withFreeplayContext({ sessionId: 's' }, async (handle) => {
