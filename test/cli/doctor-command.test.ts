@@ -770,6 +770,23 @@ describe('--load', () => {
     expect(of('setup.attribute-length').finding).toContain('is 1000');
   });
 
+  it.each([
+    ['processors: [freeplay.logRecordProcessor]', /^logRecordProcessor is on/],
+    ['processors: [other, freeplay.logRecordProcessor]', /^logRecordProcessor is on/],
+    ['processors: [other]', /^logRecordProcessor is not on/],
+    ['', /^logRecordProcessor is not on/],
+  ])('sees whether messages in log events arrive: { %s }', async (options, finding) => {
+    const before = `
+      const { LoggerProvider } = await import('@opentelemetry/sdk-logs');
+      const { logs } = await import('@opentelemetry/api-logs');
+      const other = { onEmit() {}, forceFlush: async () => {}, shutdown: async () => {} };
+      const freeplay = new FreeplaySpanProcessor();
+      logs.setGlobalLoggerProvider(new LoggerProvider({ ${options} }));`;
+    const dir = app({ 'telemetry.mjs': setup('{ spanProcessors: [freeplay] }', before) });
+    const { of } = await diagnose(['--offline', '--dir', dir, '--load', 'telemetry.mjs'], SET);
+    expect(of('setup.logs').finding).toMatch(finding);
+  });
+
   it('waits for a set-up that takes its time', async () => {
     const text = setup('{ spanProcessors: [new FreeplaySpanProcessor()] }');
     const dir = app({

@@ -69,8 +69,40 @@ function describe(provider: Provider): SetupReport {
     sampler: tracer?._sampler === undefined ? undefined : String(tracer._sampler),
     attributeValueLengthLimit: typeof limit === 'number' && Number.isFinite(limit) ? limit : undefined,
     processors: processorsIn(activeOf(provider), 0),
-    hasLoggerProvider: globals[LOGS_API] !== undefined || globals[API]?.logs !== undefined,
+    logs: logsOf(loggerProvider(globals), ourLogProcessors(activeOf(provider), 0)),
   };
+}
+
+function loggerProvider({ [LOGS_API]: getter, [API]: api }: Globals): unknown {
+  // The version that every release so far asks for.
+  return typeof getter === 'function' ? getter(1) : (api?.logs ?? getter);
+}
+
+/** The processor of an exporter or processor of ours is known by being the same object. */
+function logsOf(
+  provider: unknown,
+  ours: readonly unknown[],
+): Extract<SetupReport, { kind: 'found' }>['logs'] {
+  if (provider === undefined) return 'none';
+  const { _sharedState: state } = provider as { _sharedState?: Record<string, unknown> };
+  const active = state?.activeProcessor as { processors?: unknown } | undefined;
+  const lists = [state?.registeredLogRecordProcessors, state?.processors, active?.processors];
+  if (!lists.some(Array.isArray)) return 'unknown';
+  return [...lists.flat(), active].some((one) => ours.includes(one)) ? 'ours' : 'others';
+}
+
+function ourLogProcessors(processor: unknown, depth: number): readonly unknown[] {
+  if (typeof processor !== 'object' || processor === null || depth > MAX_DEPTH) return [];
+  const { _spanProcessors, _exporter, logRecordProcessor } = processor as {
+    _spanProcessors?: unknown;
+    _exporter?: unknown;
+    logRecordProcessor?: unknown;
+  };
+  const inner = Array.isArray(_spanProcessors) ? _spanProcessors : [_exporter];
+  return [
+    ...(logRecordProcessor === undefined ? [] : [logRecordProcessor]),
+    ...inner.flatMap((one) => ourLogProcessors(one, depth + 1)),
+  ];
 }
 
 /** The SDK's own lists of processors are opened; they are nothing to a person. */

@@ -17,7 +17,8 @@ export type SetupReport =
       readonly sampler: string | undefined;
       readonly attributeValueLengthLimit: number | undefined;
       readonly processors: readonly SetupProcessor[];
-      readonly hasLoggerProvider: boolean;
+      /** Whose log record processors the logger provider has; `unknown`: this SDK does not show them. */
+      readonly logs: 'none' | 'ours' | 'others' | 'unknown';
     };
 
 export interface SetupProcessor {
@@ -140,15 +141,23 @@ function limitFindings({ attributeValueLengthLimit: limit }: Found): readonly Fi
   ];
 }
 
-function logFinding({ hasLoggerProvider }: Found): Finding {
+const LOGS: Readonly<Record<Found['logs'], string>> = {
+  none: 'no logger provider: messages that an instrumentation puts into log events are not seen',
+  ours: 'logRecordProcessor is on the logger provider',
+  others:
+    'logRecordProcessor is not on the logger provider: messages that an instrumentation puts into log events are not seen',
+  unknown: 'a logger provider is registered; messages in log events need logRecordProcessor on it',
+};
+
+function logFinding({ logs }: Found): Finding {
   return {
     id: 'setup.logs',
     section,
+    // Most apps have no instrumentation that does so.
     status: 'ok',
     subject: 'log events',
-    finding: hasLoggerProvider
-      ? 'a logger provider is registered; messages in log events need logRecordProcessor on it'
-      : 'no logger provider: messages that an instrumentation puts into log events are not seen',
+    finding: LOGS[logs],
+    ...(logs === 'others' && { fix: 'logRecordProcessors: […, freeplay.logRecordProcessor]' }),
   };
 }
 
