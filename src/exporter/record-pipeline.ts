@@ -230,7 +230,9 @@ function hasAddress(config: Config, log: Log): config is Config & { readonly pro
 
 /** The last word: the totals that rate-limited warnings could not give. */
 function sayGoodbye(ledger: Ledger, log: Log): void {
-  const { rejected, dropped } = ledger.records;
+  const { rejected } = ledger.records;
+  // What was given back is with its sender, who sends it again.
+  const { returned: _returned, ...dropped } = ledger.records.dropped;
   const lost = Object.values(dropped).reduce((sum, n) => sum + n, 0);
   if (lost + rejected > 0) {
     log.warnOnce(

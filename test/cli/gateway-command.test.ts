@@ -171,6 +171,19 @@ describe('the command', () => {
     expect(run.err()).not.toMatch(/\(node:|^\s+at /m);
   });
 
+  it('counts what it gave back to its sender as given back, and not as lost', async () => {
+    const api = await startApi((_, response) => {
+      response.writeHead(503, { 'retry-after': '60' }).end();
+      return true;
+    });
+    const run = gateway(['--port', '0', '--url', api.url, '--answer-millis', '100', '--drain-millis', '50']);
+    expect((await postSpans(await listening(run), [makeCall()])).status).toBe(503);
+    run.child.kill('SIGTERM');
+    expect(await run.ended).toBe(0);
+    expect(run.out()).toMatch(/ 1 given back, 0 lost\n$/);
+    expect(run.err()).not.toMatch(/lost/);
+  });
+
   it('ends with 1 when its port is taken', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
