@@ -6,6 +6,7 @@ import type { FaultSettings } from '../local/view-types.ts';
 import { isLoopback } from '../loopback.ts';
 import { parseOptions, readPort } from './arguments.ts';
 import { aborted, type Command, type CommandIo, EXIT_FAILED, EXIT_OK, UsageError } from './command.ts';
+import { PROBE_SESSION_ID } from './doctor/finding.ts';
 import { openInBrowser } from './open-browser.ts';
 
 /** A v4 UUID that says by itself that no real project is meant; the local server takes every v4 UUID. */
@@ -86,6 +87,8 @@ async function runLocal(args: readonly string[], io: CommandIo): Promise<number>
   };
   const onRefuse = ({ status, method, path, message }: RefusedRequest): void => {
     if (given.json) io.out(JSON.stringify({ event: 'refused', status, method, path, message }));
+    else if (status === 400 && path.includes(PROBE_SESSION_ID))
+      io.out(paint('dim', 'freeplay-otel doctor asked: key and project are taken'));
     else
       io.out(
         `${paint('red', `refused ${status}`)} ${plainText(method, 10)} ${shortPath(plainText(path))}: ${plainText(message)}`,

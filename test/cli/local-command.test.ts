@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { PROBE_SESSION_ID } from '../../src/cli/doctor/finding.ts';
 import { clientOf, completion } from '../local/support.ts';
 import type { Run } from './build-cli.ts';
 import { useCli } from './use-cli.ts';
@@ -83,6 +84,10 @@ it.each([
   await printed(
     /\nrefused 400 POST …\/sessions\/3c90c3cc\/completions: messages: must hold at least one item\n/,
   );
+  const probe = `${url}/api/v2/projects/10ca1000-0000-4000-8000-000000000000/sessions/${PROBE_SESSION_ID}/completions`;
+  const headers = { authorization: 'Bearer any', 'content-type': 'application/json' };
+  expect((await fetch(probe, { method: 'POST', headers, body: '{"messages":[]}' })).status).toBe(400);
+  await printed(/\nfreeplay-otel doctor asked: key and project are taken\n/);
   child.kill(signal);
   expect(await ended).toBe(0);
   expect(err()).toBe('');

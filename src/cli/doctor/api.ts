@@ -11,12 +11,10 @@ import type { SendResult } from '../../delivery/sender.ts';
 import { createTransport } from '../../delivery/transport.ts';
 import { plainText } from '../../local/terminal-text.ts';
 import { VERSION } from '../../version.ts';
-import { type Environment, type Finding, setting } from './finding.ts';
+import { type Environment, type Finding, PROBE_SESSION_ID, setting } from './finding.ts';
 
 const section = 'API';
 const TIMEOUT_MILLIS = 10_000;
-/** One that says what it is, should anybody meet it in a log. */
-const SESSION_ID = 'd0c70000-0000-4000-8000-000000000000';
 /** No messages: at least one is required. */
 const REFUSED_BODY = '{"messages":[]}';
 
@@ -225,10 +223,10 @@ async function post(
     return await new Promise<SendResult>((resolve) => {
       transport.send({
         item: {
-          id: SESSION_ID,
+          id: PROBE_SESSION_ID,
           kind: 'completion',
           projectId: project,
-          path: `/v2/projects/${encodeURIComponent(project)}/sessions/${SESSION_ID}/completions`,
+          path: `/v2/projects/${encodeURIComponent(project)}/sessions/${PROBE_SESSION_ID}/completions`,
           bytes: REFUSED_BODY.length,
           body: () => REFUSED_BODY,
         },

@@ -38,3 +38,6 @@ export function setting(env: Environment, name: string): string | undefined {
   const value = env[name]?.trim();
   return value === undefined || value === '' ? undefined : value;
 }
+
+/** Of the completion without messages that tries the key: it says what it is, should anybody meet it in a log. */
+export const PROBE_SESSION_ID = 'd0c70000-0000-4000-8000-000000000000';
