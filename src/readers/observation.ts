@@ -102,7 +102,10 @@ export function readToolAnswer(
 ):
   | { readonly name: string | undefined; readonly id: string | undefined; readonly value: unknown }
   | undefined {
-  const fields = asObject(member(asObject(output), 'kwargs', 'data'));
+  const message = asObject(output);
+  const fields =
+    asObject(member(message, 'kwargs', 'data')) ??
+    (textMember(message, 'type') === 'tool' ? message : undefined);
   const id = textMember(fields, 'tool_call_id');
   if (id === undefined) return undefined;
   return { name: textMember(fields, 'name'), id, value: jsonValue(member(fields, 'content')) };
