@@ -21,6 +21,7 @@ import { logfire } from './logfire.ts';
 import { logfireOpenAiAgents } from './logfire-openai-agents.ts';
 import { mastra } from './mastra.ts';
 import { mcp } from './mcp.ts';
+import { mirascope } from './mirascope.ts';
 import { mistralSdk } from './mistral-sdk.ts';
 import { mlflow } from './mlflow.ts';
 import { openInference } from './openinference.ts';
@@ -68,6 +69,7 @@ export const DIALECTS: readonly Dialect[] = [
   llamaIndex,
   ag2,
   koog,
+  mirascope,
   openInference,
   strands,
   springAi,

@@ -173,6 +173,7 @@ export function readUsageBag(raw: unknown): RawUsage | undefined {
         'cache_read',
         'cacheReadTokens',
         'prompt_cached_tokens',
+        'cache_read_tokens',
       ) ?? count(inputDetails, 'cached_tokens', 'cache_read', 'cacheReadTokens'),
     cacheWrite:
       count(
@@ -183,6 +184,7 @@ export function readUsageBag(raw: unknown): RawUsage | undefined {
         'cacheWriteInputTokenCount',
         'cache_creation',
         'cacheWriteTokens',
+        'cache_write_tokens',
       ) ?? count(inputDetails, 'cache_creation', 'cacheWriteTokens', 'cache_write_tokens'),
     reasoning:
       count(
