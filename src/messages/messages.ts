@@ -192,10 +192,14 @@ function addCall(raw: JsonObject | undefined, into: Parts): void {
       (known.id === undefined &&
         call.id === undefined &&
         known.name === call.name &&
-        String(known.arguments) === String(call.arguments)),
+        argumentsOf(known) === argumentsOf(call)),
   );
   if (at < 0) into.calls.push(call);
   else if (into.calls[at]?.arguments === '{}') into.calls[at] = call;
+}
+
+function argumentsOf({ arguments: args }: ToolCall): string {
+  return typeof args === 'string' ? args : args.json;
 }
 
 /** A message of role `tool` holds one result, or several as parts. */
