@@ -36,7 +36,8 @@ export interface Log {
 const NAMESPACE = 'opentelemetry-exporter-freeplay';
 const MAX_SUBJECTS = 1_000;
 
-export function createLog(now: () => number = Date.now): Log {
+/** @param now a clock that is never set back: else a warning would be held back for as long */
+export function createLog(now: () => number = () => performance.now()): Log {
   const logger = diag.createComponentLogger({ namespace: NAMESPACE });
   const last = new Map<string, number>();
   const emit = (code: WarningCode, message: string): void =>
