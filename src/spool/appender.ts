@@ -73,7 +73,7 @@ export function createAppender(
   let isStopped = false;
   let active: Active | undefined;
   let begun = 0;
-  let pausedUntil = 0;
+  let failedAt = Number.NEGATIVE_INFINITY;
 
   async function drain(): Promise<void> {
     // What is appended in the same turn goes into the same write.
@@ -101,12 +101,14 @@ export function createAppender(
   }
 
   async function writeBatch(batch: readonly Waiting[]): Promise<void> {
-    if (now() < pausedUntil) return refuse(batch, 'spool_failed');
+    // A clock that was set back must not lengthen the pause.
+    const silence = now() - failedAt;
+    if (silence >= 0 && silence < FAILURE_PAUSE_MILLIS) return refuse(batch, 'spool_failed');
     for (const group of groupBySize(build(batch), segmentBytes)) {
       try {
         if (!(await writeGroup(group))) refuse(group, 'spool_full');
       } catch (error) {
-        pausedUntil = now() + FAILURE_PAUSE_MILLIS;
+        failedAt = now();
         policy.report({ kind: 'failed', code: codeOf(error) });
         refuse(group, 'spool_failed');
       }

@@ -103,10 +103,16 @@ export function createHoldings(policy: SpoolPolicy, inOrder: InOrder): Holdings 
     segment.sealed = true;
     segment.bytes = found.bytes;
     segment.marksTorn = true;
-    const settled = await readMarks(files, marksPath(found.segment));
-    for await (const record of readRecords(files, target)) {
-      if (record === undefined) segment.unreadable += 1;
-      else segment.set(record.n, settled.has(record.n) ? 'settled' : 'unseen');
+    try {
+      const settled = await readMarks(files, marksPath(found.segment));
+      for await (const record of readRecords(files, target)) {
+        if (record === undefined) segment.unreadable += 1;
+        else segment.set(record.n, settled.has(record.n) ? 'settled' : 'unseen');
+      }
+    } catch (error) {
+      // Else it would be ours, and out of sight, for as long as this process lives.
+      await files.rename(target, join(dir, segmentFile(found.segment, FREE))).catch(fail);
+      throw error;
     }
     segment.takeMarks();
     segments.set(segment.name, segment);

@@ -87,9 +87,11 @@ export async function takeLock(dir: string, files: SpoolFiles, random: () => num
 async function writeLock(files: SpoolFiles, path: string, content: string): Promise<void> {
   const handle = await files.open(path, 'wx', FILE_MODE);
   try {
-    await handle.writeFile(`${content}\n`);
-  } finally {
-    await handle.close();
+    await handle.writeFile(`${content}\n`).finally(() => handle.close());
+  } catch (error) {
+    // A full disk still has room for names: each try would leave another one.
+    await remove(files, path);
+    throw error;
   }
 }
 

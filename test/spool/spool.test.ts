@@ -431,6 +431,48 @@ describe('a disk', () => {
     expect(reasonOf(await other.append(makeSource('r4')))).toBe('kept');
   });
 
+  it('that fails just before the clock is set back is tried again, too', async () => {
+    const { files, fail, heal } = faultyFiles();
+    let now = Date.now();
+    const spool = openTestSpool(makeFolder(), { files, now: () => now });
+    fail('open', 'EMFILE');
+    expect(reasonOf(await spool.append(makeSource('r1')))).toBe('spool_failed');
+    heal();
+    now -= 3_600_000;
+    expect(reasonOf(await spool.append(makeSource('r2')))).toBe('kept');
+  });
+
+  it('that is full leaves no locks behind, however often it is tried', async () => {
+    const dir = makeFolder();
+    const files: SpoolFiles = {
+      ...NODE_FILES,
+      async open(...args: Parameters<SpoolFiles['open']>) {
+        const handle = await NODE_FILES.open(...args);
+        handle.writeFile = () => Promise.reject(Object.assign(new Error(), { code: 'ENOSPC' }));
+        return handle;
+      },
+    } as SpoolFiles;
+    let now = Date.now();
+    const spool = openTestSpool(dir, { files, now: () => now });
+    for (let n = 0; n < 3; n++, now += 1_000)
+      expect(reasonOf(await spool.append(makeSource(`r${n}`)))).toBe('spool_failed');
+    expect(listFiles(dir)).toEqual([]);
+  });
+
+  it('that cannot read for a moment gives what others have left the next time', async () => {
+    const { files, fail, heal } = faultyFiles();
+    const dir = makeFolder();
+    const first = openTestSpool(dir);
+    await leave(first, 'r1');
+    await first.close(1_000);
+    const spool = openTestSpool(dir, { files });
+    await leave(spool, 'r2');
+    fail('open', 'EMFILE');
+    expect(await readIds(spool)).toEqual([]);
+    heal();
+    expect((await readIds(spool)).sort()).toEqual(['r1', 'r2']);
+  });
+
   it('that fails in the middle of a write leaves no torn line behind', async () => {
     const dir = makeFolder();
     let failing = false;
