@@ -89,6 +89,7 @@ export function normaliseFinishReason(reported: unknown): string | undefined {
 
 const PROVIDERS: ReadonlyMap<string, string> = new Map([
   ['openai', 'openai'],
+  ['openai-chat', 'openai'],
   ['azure', 'azure_openai'],
   ['azureopenai', 'azure_openai'],
   ['azure_openai', 'azure_openai'],

@@ -1,6 +1,8 @@
 import type { Reading } from '../completion/completion.ts';
-import { conventionalOperation, readGenAiSpan } from '../readers/genai-span.ts';
-import { getString, hasPrefix } from '../span/attributes.ts';
+import { asArray, asObject, asText, textMember } from '../json/json-text.ts';
+import { jsonValue } from '../json/read-json.ts';
+import { conventionalOperation, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
+import { getAttribute, getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
 import type { LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
@@ -21,11 +23,45 @@ export const otelGenAi: Dialect = {
 function readOtelGenAi(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   const operation = conventionalOperation(span);
   if (getString(span.attributes, 'gen_ai.operation.name') === 'create_agent') return { operation: 'other' };
-  return readGenAiSpan(span, logs, {
+  const base = readGenAiSpan(span, logs, {
     dialect: otelGenAi.name,
     operation,
-    captureSetting: SETTINGS.find(([scope]) => scope.test(span.scope.name))?.[1] ?? CONVENTIONS_SETTING,
+    captureSetting: captureSettingOf(span),
   });
+  if (operation === 'tool') return withToolMessages(base, span);
+  // TanStack AI's run has the model of its calls, and no operation of its own.
+  return operation === 'inference' && operationByName(span.attributes) === undefined
+    ? { ...base, yields: 'workflow' }
+    : base;
+}
+
+/** TanStack AI says what a tool was given, and what it gave, in a message of the tool's. */
+function withToolMessages(base: Reading, { attributes }: SpanData): Reading {
+  const given = toolMessage(getAttribute(attributes, 'gen_ai.input.messages'));
+  const result = toolMessage(getAttribute(attributes, 'gen_ai.output.messages'));
+  if (given === undefined && result === undefined) return base;
+  return {
+    ...base,
+    input: given === undefined ? base.input : undefined,
+    inputValue: base.inputValue ?? (jsonValue(given) as Reading['inputValue']),
+    outputValue: base.outputValue ?? (jsonValue(result) as Reading['outputValue']),
+    toolArguments: base.toolArguments ?? given,
+  };
+}
+
+function toolMessage(raw: unknown): string | undefined {
+  if (raw === undefined) return undefined;
+  const [message, ...others] = asArray(jsonValue(raw)) ?? [];
+  const only = others.length === 0 ? asObject(message) : undefined;
+  return textMember(only, 'role') === 'tool' ? asText(only?.content) : undefined;
+}
+
+function captureSettingOf({ attributes, scope }: SpanData): string {
+  const byScope = SETTINGS.find(([name]) => name.test(scope.name))?.[1];
+  if (byScope !== undefined) return byScope;
+  return hasAttribute(attributes, 'tanstack.ai.iteration')
+    ? 'otelMiddleware({ tracer, captureContent: true })'
+    : CONVENTIONS_SETTING;
 }
 
 const CONVENTIONS_SETTING =

@@ -57,13 +57,20 @@ export function fillReplies(speakers: readonly Speaker[]): void {
   for (const speaker of speakers) {
     const { reading } = speaker;
     if (reading?.operation !== 'inference' || reading.error || !reading.input) continue;
-    if (speaker.children.length === 0 || reading.choices?.some(saysAnything)) continue;
+    if (speaker.children.length === 0 || !lostCalls(reading)) continue;
     const toolCalls = speaker.children.flatMap(callOf).sort((a, b) => (before(a.start, b.start) ? -1 : 1));
     if (toolCalls.length === 0) continue;
-    const reply: Message = { role: 'assistant', parts: [], toolCalls: toolCalls.map(({ call }) => call) };
+    const parts = reading.choices?.[0]?.parts ?? [];
+    const reply: Message = { role: 'assistant', parts, toolCalls: toolCalls.map(({ call }) => call) };
     speaker.reading = { ...reading, choices: [reply], finishReasons: ['tool_calls'] };
     speaker.rules.push('reply from the tools that ran inside the call');
   }
+}
+
+/** No reply at all, or one that has a text alone though it ended with calls. */
+function lostCalls({ choices, finishReasons }: Reading): boolean {
+  if (!choices?.some(saysAnything)) return true;
+  return choices.length === 1 && choices[0]?.toolCalls.length === 0 && finishReasons?.[0] === 'tool_calls';
 }
 
 function callOf({ reading, span }: Speaker): readonly { call: ToolCall; start: HrTime }[] {

@@ -716,6 +716,7 @@ describe('message content', () => {
       'livekit-agents': expect.stringContaining('allowPii: true'),
       Agent365Sdk: expect.stringContaining('recordInputMessages'),
       '@flue/opentelemetry': expect.stringContaining('without content: false'),
+      app: expect.stringContaining('captureContent: true'),
       openlit: expect.stringContaining('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true'),
     });
   });

@@ -11,6 +11,7 @@ describe('the setting that turns content on', () => {
     ['extra/azure-ai-inference/chat-no-content', 'AZURE_TRACING_GEN_AI_CONTENT_RECORDING_ENABLED=true'],
     ['extra/otel-java-bedrock/converse-off', 'setGenaiCaptureMessageContent(true)'],
     ['extra/agents-365/chat-no-content', 'recordInputMessages'],
+    ['extra/tanstack-ai/chat-no-content', 'captureContent: true'],
     ['otel-openai/chat-no-content', 'captureMessageContent: true'],
     // Its events tell roles, tools and call ids.
     ['otel-openai-0.12/tools-parallel-no-content', 'captureMessageContent: true'],

@@ -241,6 +241,30 @@ describe('a tool', () => {
     expect(records.flatMap(({ id, body }) => (body.kind === 'tool' ? [id] : []))).toEqual([idOf(3)]);
   });
 
+  it('inside a call is what its reply asked for, where the reply kept a text alone', () => {
+    const records = whole(
+      chat(2, 1, { 'gen_ai.response.finish_reasons': ['tool_calls'] }, { end: 90 }),
+      tool(3, 2, {
+        'gen_ai.tool.call.id': 'call_3',
+        'gen_ai.input.messages': '[{"role":"tool","content":"{\\"city\\":\\"Oslo\\"}"}]',
+        'gen_ai.output.messages': '[{"role":"tool","content":"{\\"sky\\":\\"grey\\"}"}]',
+      }),
+      agent(1),
+    );
+    expect(records.get(idOf(2))?.body.messages.at(-1)).toEqual({
+      role: 'assistant',
+      content: 'a2',
+      tool_calls: [
+        { id: 'call_3', type: 'function', function: { name: 'weather', arguments: '{"city":"Oslo"}' } },
+      ],
+    });
+    expect(records.get(idOf(3))?.body).toMatchObject({
+      parent_id: idOf(2),
+      input: { city: 'Oslo' },
+      output: { sky: 'grey' },
+    });
+  });
+
   it('of an MCP server that calls others stays, as they do', () => {
     const records = whole(
       agent(1),
@@ -357,6 +381,14 @@ describe('what becomes what', () => {
     );
     expect(embeddings.length).toBeGreaterThan(0);
     for (const { body } of records) expect(JSON.stringify(body)).not.toMatch(/(-?\d\.\d+(e-?\d+)?,){3}/);
+  });
+
+  it('is no call for a span that names a model and no operation, around calls', () => {
+    const run = (n: number) =>
+      span(n, undefined, { 'gen_ai.request.model': 'm', 'gen_ai.usage.input_tokens': 7 }, { end: 900 });
+    const around = whole(chat(2, 1), chat(3, 1), run(1));
+    expect([1, 2, 3].map((n) => around.get(idOf(n))?.kind)).toEqual(['trace', 'completion', 'completion']);
+    expect(whole(run(1)).get(idOf(1))?.kind).toBe('completion');
   });
 
   it('is no record for a span that the filter declines', () => {

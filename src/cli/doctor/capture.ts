@@ -204,6 +204,14 @@ const EMITTERS: readonly Emitter[] = [
     attributes: CONVENTIONS,
     content: 'on',
   },
+  {
+    name: /^@tanstack\/ai$/,
+    isLibrary: true,
+    scope: 'app',
+    attributes: { ...CONVENTIONS, 'tanstack.ai.iteration': 0 },
+    content: 'off',
+    code: /\bcaptureContent\s*:\s*true\b/,
+  },
   { name: /^openlit$/, scope: 'openlit', attributes: CONVENTIONS, content: 'on' },
 ];
 
