@@ -9,8 +9,8 @@ import { listenForWarnings, warnings } from './warnings.ts';
 listenForWarnings();
 holdJitterAt(0.002);
 
-/** As many as are under way at first, and one that starts between the first refusal and the second. */
-const UNTIL_CLOSED = 9;
+/** As many as are under way at first, one that starts between the first refusal and the second, and by then the first one's second try. */
+const UNTIL_CLOSED = 10;
 
 describe.for(WAYS)('two keys of which one is wrong, through the %s', { concurrent: true }, (way) => {
   it.for([401, 403, 404])('%i: the other one is not delayed', async (code, context) => {

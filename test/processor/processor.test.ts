@@ -359,6 +359,16 @@ describe('withFreeplayContext', () => {
     );
   });
 
+  it('takes inputs of untyped code as JSON has them', async () => {
+    const { processor, tracer, records } = start();
+    const inputs = { big: 5n, at: new Date(0), deep: { list: [7n, undefined] }, no: undefined };
+    withFreeplayContext({ inputs } as object, () => tracer.startSpan('chat', { attributes: CHAT }).end());
+    await processor.forceFlush();
+    expect(records[0]?.body).toMatchObject({
+      inputs: { big: 5, at: '1970-01-01T00:00:00.000Z', deep: { list: [7, null] } },
+    });
+  });
+
   it('lists the calls that ended inside at once, for feedback', async () => {
     const { tracer } = start();
     const listed = await withFreeplayContext({ sessionId: 's' }, async (handle) => {
