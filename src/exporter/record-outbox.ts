@@ -149,13 +149,17 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     onFate?.(fate);
   }
 
-  /** It is out of hand; its line in the spool counts no more, unless it is there to be sent another time. */
-  function end(held: Held, isSpooled: boolean = false): void {
+  /** Its line in the spool counts no more. */
+  function settleCopy(held: Held): void {
+    void held.copy?.then((copy) => {
+      if (copy.kind === 'kept') copy.entry.settle();
+    });
+  }
+
+  /** It is out of hand, and so is its line in the spool, unless that is still needed. */
+  function end(held: Held, keepsCopy: boolean = false): void {
     inHand.delete(held);
-    if (!isSpooled)
-      void held.copy?.then((copy) => {
-        if (copy.kind === 'kept') copy.entry.settle();
-      });
+    if (!keepsCopy) settleCopy(held);
     held.onEnd?.();
   }
 
@@ -192,13 +196,17 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
   }
 
   function reject(held: Held, status: number, message: string): void {
-    end(held);
+    end(held, spool !== undefined);
     warnOfRejection(status, book.addRejected(), spool !== undefined, log);
     tellOfLoss(held, `rejected: ${message}`);
     tellFate(held, { kind: 'rejected', status, message });
     if (spool === undefined) return answer(held, false);
     const write = spool.rejected.append(withRejection(held.source, { status, message }));
-    void awaitWrite(write).then((copy) => answer(held, isLeft(copy)));
+    void awaitWrite(write).then((copy) => {
+      // Only now: a kill in between must not find it in neither place.
+      settleCopy(held);
+      answer(held, isLeft(copy));
+    });
   }
 
   function settle(held: Held, outcome: Outcome): void {

@@ -418,6 +418,25 @@ describe('a rejected record', () => {
     expect(await readIds(openTestSpool(spoolDir))).toEqual([]);
   });
 
+  it('is on the disk at every moment, whenever a kill may come', async () => {
+    const spoolDir = makeFolder();
+    const earlier = openTestSpool(spoolDir);
+    const kept = await earlier.append(makeRecord('r1'));
+    if (kept.kind === 'kept') kept.entry.leave();
+    await earlier.close(1_000);
+    // A folder that takes its time to look through.
+    mkdirSync(join(spoolDir, 'rejected'));
+    for (let n = 100; n < 900; n++)
+      writeFileSync(join(spoolDir, 'rejected', `20260101T000000${n}Z-aaaaaaaaaa-1.torn`), '');
+    const api = await startServer((_, response) => response.writeHead(400).end('{"message":"no"}'));
+    const outbox = startOutbox({ baseUrl: api.origin, spoolDir });
+    await vi.waitFor(() => expect(api.received).toHaveLength(1), 10_000);
+    const isIn = (dir: string) => readFiles(dir, '.jsonl').includes('"r1"');
+    while (isIn(spoolDir)) await new Promise((resolve) => setImmediate(resolve));
+    expect(isIn(join(spoolDir, 'rejected'))).toBe(true);
+    expect(outbox.ledger().records).toMatchObject({ rejected: 1, pending: 0 });
+  });
+
   it('that cannot be kept fails the export', async () => {
     const spoolDir = makeFolder();
     mkdirSync(spoolDir);
