@@ -226,7 +226,7 @@ async function createPrinter(given: ConvertArguments, io: CommandIo, counts: Cou
   }
 
   function explain({ traceId, spans, logs }: HeldTrace): void {
-    const found = explainSpans(spans, { ...options, logs });
+    const found = explainSpans(spans, { logs }, converter);
     counts.records += found.length;
     if (given.json) for (const one of found) io.out(JSON.stringify(one));
     else {

@@ -3,6 +3,7 @@ import { type Config, type FreeplayOptions, resolveConfig } from '../config.ts';
 import { createConverter, wantedRecords } from '../convert.ts';
 import { createLineage, type Lineage } from '../lineage/lineage.ts';
 import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
+import { createTwins } from '../lineage/twins.ts';
 import type { FreeplayRecord } from '../record/record.ts';
 import type { LogData, SpanData } from '../span/span-data.ts';
 
@@ -25,16 +26,18 @@ export function createDataConverter(options: FreeplayOptions): DataConverter {
   const config: Config = resolveConfig(options, {}).config;
   const converter = createConverter(config);
   const wants = wantedRecords(config.records);
+  const findTwin = createTwins();
   return {
     read: ({ span, logs }) => converter.read(span, logs),
     plan: (reads) =>
       createLineage({
         wants,
+        findTwin,
         maxTraces: Number.POSITIVE_INFINITY,
         maxSpansPerTrace: Number.POSITIVE_INFINITY,
       }).resolve(reads, true),
     build: converter.build,
-    openLineage: () => createLineage({ wants }),
+    openLineage: () => createLineage({ wants, findTwin }),
   };
 }
 

@@ -8,7 +8,7 @@ import type { FreeplayOptions } from '../config.ts';
 import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
 import type { FreeplayRecord } from '../record/record.ts';
 import type { LogData, SpanData } from '../span/span-data.ts';
-import { createDataConverter, joinLogs, type SpanWithLogs } from './convert-data.ts';
+import { createDataConverter, type DataConverter, joinLogs, type SpanWithLogs } from './convert-data.ts';
 import { byDefault, derivedFrom } from './derived.ts';
 import { changedLeaves, fieldOf, type Leaf, leafKey, leavesOf } from './leaves.ts';
 import { type Source, sourcesOf, withoutSources } from './sources.ts';
@@ -37,9 +37,9 @@ export interface Explanation {
 /** @param spans those given are taken for whole traces */
 export function explainSpans(
   spans: readonly SpanData[],
-  options: ExplainOptions = {},
+  { logs = [], maxWork = 200_000, ...options }: ExplainOptions = {},
+  converter: DataConverter = createDataConverter(options),
 ): readonly Explanation[] {
-  const { logs = [], maxWork = 200_000, ...rest } = options;
   const traces = new Map<string, SpanWithLogs[]>();
   for (const item of joinLogs(spans, logs)) {
     const trace = traces.get(item.span.traceId);
@@ -47,7 +47,7 @@ export function explainSpans(
     else traces.set(item.span.traceId, [item]);
   }
   const budget = { left: maxWork };
-  return [...traces.values()].flatMap((trace) => explainTrace(trace, rest, budget));
+  return [...traces.values()].flatMap((trace) => explainTrace(trace, converter, budget));
 }
 
 /** One record that is looked into. */
@@ -66,10 +66,9 @@ interface Budget {
 
 function explainTrace(
   trace: readonly SpanWithLogs[],
-  options: FreeplayOptions,
+  converter: DataConverter,
   budget: Budget,
 ): Explanation[] {
-  const converter = createDataConverter(options);
   const reads = trace.map((item) => converter.read(item));
   const subjects = converter.plan(reads).map((plan): Subject => {
     const record = converter.build(plan);

@@ -15,7 +15,7 @@ import { meetRunning } from './running.ts';
 import { findEnclosing, settleDoubles } from './second-reports.ts';
 import { settleFallbacks } from './summaries.ts';
 import { link, nameSession, newTrace, orderTopDown, type Trace, type TraceNode } from './trace.ts';
-import { createTwins, type Twin } from './twins.ts';
+import { createTwins, type FindTwin, type Twin } from './twins.ts';
 
 export interface LineageOptions {
   /**
@@ -29,6 +29,8 @@ export interface LineageOptions {
   readonly isOpen?: (traceId: string) => boolean;
   /** Traces remembered at once; the one unheard of for longest is settled first. Default 2,000. */
   readonly maxTraces?: number;
+  /** Knows the calls of other lineages, too. Default: those of this one. */
+  readonly findTwin?: FindTwin;
   /** Spans remembered in one trace. Default 20,000. */
   readonly maxSpansPerTrace?: number;
 }
@@ -68,7 +70,7 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   const isOpen = options.isOpen ?? (() => true);
   const counts = { evictedTraces: 0, collisions: 0, steps: 0 };
   const wholeReports: CallReport[] = [];
-  const findTwin = createTwins();
+  const findTwin = options.findTwin ?? createTwins();
 
   /** The report of a call that is recorded: what came last is likeliest to be compared, and is kept as it is. */
   function hold(report: CallReport): void {

@@ -21,8 +21,10 @@ interface Sighting extends Twin {
 /** Two reports of a call end at nearly the same time. */
 const MAX_CALLS = 512;
 
-/** @returns told of each completion → the twin that came before it, if there is one */
-export function createTwins(): (plan: RecordPlan) => Twin | undefined {
+/** Told of each completion → the twin that came before it, if there is one. */
+export type FindTwin = (plan: RecordPlan) => Twin | undefined;
+
+export function createTwins(): FindTwin {
   const latest = new Map<string, Sighting>();
   return ({ role, span, reading, traceId }) => {
     const id = role === 'completion' ? reading?.responseId : undefined;
