@@ -220,7 +220,8 @@ describe('with "overflow"', () => {
     status = 201;
     for (let second = 0; second < 60 && outbox.ledger().records.delivered < 10; second++) {
       await vi.advanceTimersByTimeAsync(1_000);
-      await new Promise((resolve) => setImmediate(resolve));
+      // Files take real time.
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
       outbox.look();
     }
     // Created once, wherever they were meanwhile.
@@ -426,11 +427,11 @@ describe('a rejected record', () => {
     await earlier.close(1_000);
     // A folder that takes its time to look through.
     mkdirSync(join(spoolDir, 'rejected'));
-    for (let n = 100; n < 900; n++)
+    for (let n = 100; n < 400; n++)
       writeFileSync(join(spoolDir, 'rejected', `20260101T000000${n}Z-aaaaaaaaaa-1.torn`), '');
     const api = await startServer((_, response) => response.writeHead(400).end('{"message":"no"}'));
     const outbox = startOutbox({ baseUrl: api.origin, spoolDir });
-    await vi.waitFor(() => expect(api.received).toHaveLength(1), 10_000);
+    await vi.waitFor(() => expect(api.received).toHaveLength(1), { timeout: 10_000, interval: 1 });
     const isIn = (dir: string) => readFiles(dir, '.jsonl').includes('"r1"');
     while (isIn(spoolDir)) await new Promise((resolve) => setImmediate(resolve));
     expect(isIn(join(spoolDir, 'rejected'))).toBe(true);
