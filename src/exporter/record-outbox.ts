@@ -412,6 +412,7 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
       await delivery.flush(Math.max(0, deadline - performance.now() - share));
       for (const held of inHand) if (held.copy === undefined) void keep(held, spool);
       await untilWritten(deadline - performance.now());
+      await spool.tidy(Math.max(0, deadline - performance.now()));
     } finally {
       resume?.();
     }

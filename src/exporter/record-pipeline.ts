@@ -276,11 +276,13 @@ export function flushBeforeExit(
   pendingSpans: () => number,
   flush: () => Promise<void>,
 ): () => void {
-  let flushed = -1;
+  let flushed = 0;
   const onBeforeExit = (): void => {
     const inHand = (pipeline.outbox?.atStake().records ?? 0) + pendingSpans();
     const mark = pipeline.ledger().records.created + pendingSpans();
-    if (inHand === 0 || mark === flushed) return;
+    // With a spool, what is delivered may still have to be noted there.
+    const isDone = inHand === 0 && !pipeline.outbox?.hasSpool;
+    if (isDone || mark === flushed) return;
     flushed = mark;
     void flush().then(() => warnOfRest(pipeline));
   };

@@ -13,7 +13,7 @@ import {
   toOneLine,
 } from './line.ts';
 import { makeSegment, segmentFile } from './names.ts';
-import { createSegment, type Segment } from './segment.ts';
+import { createSegment, isSettled, type Segment } from './segment.ts';
 import type { InOrder } from './serial.ts';
 import type { Appended, Refusal, SpoolPolicy } from './spool.ts';
 
@@ -37,6 +37,8 @@ export interface Appender {
   append(source: SpoolSource): Promise<Appended>;
   /** Nothing is appended to the present file any more; one of the tasks in order. */
   seal(): Promise<void>;
+  /** The same, if all of it is settled: then it is deleted. */
+  sealSettled(): Promise<void>;
   /** Refuses what waits and what comes. */
   stop(): void;
 }
@@ -220,6 +222,9 @@ export function createAppender(
       });
     },
     seal,
+    async sealSettled() {
+      if (active !== undefined && isSettled(active.segment)) await seal();
+    },
     stop() {
       isStopped = true;
       refuse([...writing, ...waiting.splice(0)], 'spool_failed');

@@ -38,6 +38,8 @@ export interface Holdings {
   /** Deletes the file; false if the file system refuses. */
   destroy(segment: Segment): Promise<boolean>;
   forget(segment: Segment): void;
+  /** Notes what is settled now, rather than soon; an owner of nothing needs no lock. */
+  tidy(): Promise<void>;
   /** The last task. */
   letGo(): Promise<void>;
 }
@@ -177,6 +179,12 @@ export function createHoldings(policy: SpoolPolicy, inOrder: InOrder): Holdings 
     },
     destroy,
     forget,
+    async tidy() {
+      await noteMarks();
+      if (segments.size > 0) return;
+      await lock?.release();
+      lock = undefined;
+    },
     async letGo() {
       await noteMarks();
       isOver = true;

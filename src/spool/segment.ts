@@ -85,7 +85,12 @@ export function createSegment(name: string): Segment {
   };
 }
 
-/** True once no record in it can matter any more. */
+/** True while no record in it matters any more. */
+export function isSettled(segment: Segment): boolean {
+  return segment.total('unseen') + segment.total('held') + segment.total('left') === 0;
+}
+
+/** True once none can. */
 export function isSpent(segment: Segment): boolean {
-  return segment.sealed && segment.total('unseen') + segment.total('held') + segment.total('left') === 0;
+  return segment.sealed && isSettled(segment);
 }

@@ -74,6 +74,8 @@ export interface Spool {
   beginRound(): Promise<Look | undefined>;
   /** The next record of this round that nobody holds: from this process, and from those that have ended. */
   next(): Promise<StoredRecord | undefined>;
+  /** Leaves no more in the folder than what is not settled, for the process may end without another word; at most the time. */
+  tidy(timeoutMillis: number): Promise<void>;
   /** Refuses what waits to be written, notes what is known and lets go of everything; at most the time. */
   close(timeoutMillis: number): Promise<void>;
 }
@@ -100,6 +102,14 @@ export function openSpool(options: SpoolOptions): Spool {
     append: appender.append,
     beginRound: () => inOrder(rounds.begin),
     next: () => (closed ? Promise.resolve(undefined) : inOrder(rounds.next)),
+    async tidy(timeoutMillis) {
+      if (closed) return;
+      const tidied = inOrder(async () => {
+        await appender.sealSettled();
+        await holdings.tidy();
+      });
+      await settledWithin(tidied, timeoutMillis);
+    },
     async close(timeoutMillis) {
       closed = true;
       appender.stop();

@@ -267,6 +267,17 @@ describe('with "always"', () => {
     expect(listFiles(spoolDir)).toEqual([]);
   });
 
+  it('after a flush the folder holds nothing that is settled, for nobody may come to say so', async () => {
+    const spoolDir = makeFolder();
+    const outbox = startOutbox({ ...fakeServer(() => ({ status: 201 })), spoolDir, spoolMode: 'always' });
+    for (let round = 0; round < 2; round++) {
+      void outbox.send(makeRecords(5, `r${round}`), 0);
+      await outbox.flush(5_000);
+      expect(outbox.ledger().records.pending).toBe(0);
+      expect(listFiles(spoolDir)).toEqual([]);
+    }
+  });
+
   it('a record is pending, not spooled, until it is given up', async () => {
     const spoolDir = makeFolder();
     const silent = await startServer(() => {});

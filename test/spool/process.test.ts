@@ -174,6 +174,17 @@ it.each([
   expect(await readIds(openTestSpool(spoolDir))).toEqual([]);
 });
 
+it('an app that just ends leaves nothing that is delivered', async () => {
+  const spoolDir = makeFolder();
+  const api = await startApi();
+  for (const from of [0, 1]) {
+    const app = run({ options: { baseUrl: api.origin, spoolDir, spoolMode: 'always' }, batches: 1, from });
+    expect(await app.ended).toBe(0);
+    expect(listFiles(spoolDir)).toEqual([]);
+  }
+  expect(api.posts).toBe(20);
+});
+
 it('an app that just ends leaves what it could not deliver, and says of no loss; the next one sends it', async () => {
   const spoolDir = makeFolder();
   const options = { baseUrl: 'http://127.0.0.1:9', spoolDir, flushTimeoutMillis: 1_000 };
