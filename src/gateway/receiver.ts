@@ -94,7 +94,9 @@ export function createReceiver(options: ReceiverOptions): Receiver {
 
   /** What can be said before the body has come. */
   function checkFirst(request: IncomingMessage, encoding: Encoding | undefined): Verdict | undefined {
-    if (expected !== undefined && !timingSafeEqual(digest(request.headers.authorization ?? ''), expected))
+    // The scheme's case is the sender's own, RFC 9110 section 11.1.
+    const given = request.headers.authorization?.replace(/^bearer +/i, 'Bearer ') ?? '';
+    if (expected !== undefined && !timingSafeEqual(digest(given), expected))
       return refused(401, 'unauthorised', 'this gateway asks for a bearer token, and this is not it');
     if (encoding === undefined)
       return refused(

@@ -75,7 +75,8 @@ describe('a request', () => {
         status: 401,
         json: { code: 16 },
       });
-    expect((await post(gateway, '/v1/traces', '{}', { authorization: 'Bearer right' })).status).toBe(200);
+    for (const authorization of ['Bearer right', 'bearer right', 'BEARER  right'])
+      expect((await post(gateway, '/v1/traces', '{}', { authorization })).status).toBe(200);
     expect((await fetch(`${gateway.url}/healthz`)).status).toBe(200);
   });
 
