@@ -118,7 +118,9 @@ function baseFinding(env: Environment): Finding {
 }
 
 function flagFindings(env: Environment): readonly Finding[] {
-  const { config, warnings } = resolveConfig({}, { ...env, FREEPLAY_API_BASE: undefined });
+  // Key and address have findings of their own.
+  const others = { ...env, FREEPLAY_API_BASE: undefined, FREEPLAY_API_KEY: undefined };
+  const { config, warnings } = resolveConfig({}, others);
   const found: Finding[] = warnings.map((warning) => ({
     id: 'settings.value',
     section,
