@@ -6,6 +6,7 @@ import { jsonValue } from '../json/read-json.ts';
 import { restoreCallIds } from './item-ids.ts';
 import {
   emptyParts,
+  isApproval,
   type Parts,
   readContent,
   readToolCall,
@@ -206,6 +207,7 @@ function argumentsOf({ arguments: args }: ToolCall): string {
 function toolMessages(message: JsonObject, content: unknown, into: Parts): readonly Joinable[] {
   const list = asArray(content);
   if (list) {
+    if (list.length > 0 && list.every(isApproval)) return [];
     readContent(list, into);
     if (into.results.length > 0)
       return into.results.map((result) => toolMessage(withId(result, message, into.results.length)));

@@ -131,6 +131,13 @@ export function snakeCase(type: string): string {
     .toLowerCase();
 }
 
+/** What the AI SDK and a user agreed on before a tool ran: no model sees it. */
+const APPROVAL = /^tool-approval-(request|response)$/;
+
+export function isApproval(part: unknown): boolean {
+  return APPROVAL.test(textMember(asObject(part), 'type') ?? '');
+}
+
 function readPart(raw: unknown, into: Parts, depth: number): void {
   if (raw === null || raw === undefined) return;
   if (isText(raw)) {
@@ -146,6 +153,7 @@ function readPart(raw: unknown, into: Parts, depth: number): void {
   if (type === undefined) return readUntyped(part, into, depth);
   const name = snakeCase(type);
   if (name === 'custom' && member(part, 'text', 'content') === undefined) return; // the AI SDK's note to itself about a provider's stream
+  if (APPROVAL.test(type)) return;
   switch (TYPES.get(name) ?? TYPES.get(name.replace(/^anthropic_/, '')) ?? guessType(name, part)) {
     case 'text':
       return readText(part, into);

@@ -168,6 +168,24 @@ const INPUTS: [string, unknown, unknown][] = [
     ],
   ],
   [
+    "approvals of the AI SDK's tools, which no model sees",
+    [
+      {
+        role: 'assistant',
+        content: [
+          { type: 'tool-call', toolCallId: 'c', toolName: 'f', input: { a: 1 } },
+          { type: 'tool-approval-request', approvalId: 'x', toolCallId: 'c' },
+        ],
+      },
+      { role: 'tool', content: [{ type: 'tool-approval-response', approvalId: 'x', approved: true }] },
+      { role: 'tool', parts: [{ type: 'tool_call_response', id: 'c', response: 'done' }] },
+    ],
+    [
+      { role: 'assistant', content: null, tool_calls: [call('c', 'f', { a: 1 })] },
+      { role: 'tool', content: 'done', tool_call_id: 'c' },
+    ],
+  ],
+  [
     'LangChain toDict',
     [
       { type: 'human', data: { content: 'hi' } },
