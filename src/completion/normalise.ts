@@ -124,6 +124,7 @@ const PROVIDERS: ReadonlyMap<string, string> = new Map([
   ['google_genai', 'google'],
   ['google-genai', 'google'],
   ['googleai', 'google'],
+  ['googlegeminiai', 'google'],
   ['mistral', 'mistral'],
   ['mistral_ai', 'mistral'],
   ['mistralai', 'mistral'],

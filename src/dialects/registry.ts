@@ -4,6 +4,7 @@ import { type Attributes, NO_SPAN, type SpanData } from '../span/span-data.ts';
 import { ag2 } from './ag2.ts';
 import { anthropicSdk } from './anthropic-sdk.ts';
 import { awsSdk } from './aws-sdk.ts';
+import { ax } from './ax.ts';
 import { claudeCode } from './claude-code.ts';
 import type { Dialect } from './dialect.ts';
 import { genkit } from './genkit.ts';
@@ -70,6 +71,7 @@ export const DIALECTS: readonly Dialect[] = [
   ag2,
   koog,
   mirascope,
+  ax,
   openInference,
   strands,
   springAi,

@@ -154,6 +154,7 @@ const TABLE: readonly Row[] = [
       'gen_ai.request.stream',
       'gen_ai.response.streaming',
       'gen_ai.request.is_stream',
+      'gen_ai.request.llm_is_streaming',
       'llm.is_streaming',
       'gen_ai.is_streaming',
     ],

@@ -212,6 +212,23 @@ const EMITTERS: readonly Emitter[] = [
     content: 'off',
     code: /\bcaptureContent\s*:\s*true\b/,
   },
+  {
+    name: /^@ax-llm\/ax$/,
+    majors: [24, 99],
+    isLibrary: true,
+    scope: 'ax',
+    attributes: { ...CONVENTIONS, 'gen_ai.request.llm_is_streaming': false },
+    content: 'never',
+  },
+  {
+    name: /^@ax-llm\/ax$/,
+    majors: [1, 23],
+    isLibrary: true,
+    scope: 'ax',
+    attributes: { ...CONVENTIONS, 'gen_ai.request.llm_is_streaming': false },
+    content: 'on',
+    code: /\bexcludeContentFromTrace\s*:\s*true\b/,
+  },
   { name: /^openlit$/, scope: 'openlit', attributes: CONVENTIONS, content: 'on' },
 ];
 
