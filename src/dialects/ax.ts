@@ -20,7 +20,7 @@ export const ax: Dialect = {
   name: 'ax',
   detect: ({ attributes }) =>
     hasAttribute(attributes, STREAMING) ||
-    hasAttribute(attributes, 'signature_name') ||
+    (hasAttribute(attributes, 'signature_name') && hasAttribute(attributes, 'input_field_count')) ||
     hasAttribute(attributes, 'ax.program.id') ||
     (hasAttribute(attributes, CALL_ID) && hasAttribute(attributes, 'tool.mode')),
   operationOf,
