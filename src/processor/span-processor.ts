@@ -71,6 +71,8 @@ export class FreeplaySpanProcessor {
   readonly #skipped: SkippedSpans;
   #timer: NodeJS.Timeout | undefined;
   #isConverting = false;
+  /** Flushes that convert. */
+  #waiters = 0;
   #marked = 0;
   #watchTimer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
@@ -218,7 +220,7 @@ export class FreeplaySpanProcessor {
 
   /** Slice by slice, so that the app is never held up for long. Nobody waits for it. */
   #convertReady(): void {
-    if (this.#isConverting || this.#convertSlice(this.#isBehind)) return;
+    if (this.#isConverting || this.#waiters > 0 || this.#convertSlice(this.#isBehind)) return;
     this.#isConverting = true;
     void this.#convertSlices().finally(() => {
       this.#isConverting = false;
@@ -228,9 +230,20 @@ export class FreeplaySpanProcessor {
   async #convertSlices(): Promise<void> {
     do {
       await new Promise<void>((resolve) => setImmediate(resolve));
-      for (let waited = 0; !this.#isBehind() && waited < MAX_AHEAD_MILLIS; waited++)
-        await new Promise<void>((resolve) => after(1, resolve));
+      await this.#fallBehind(after);
+      // One of both is enough for the event loop.
+      if (this.#waiters > 0) return;
     } while (!this.#convertSlice(this.#isBehind));
+  }
+
+  /** Lets delivery catch up; false if it does not get on. */
+  async #fallBehind(sleep: (millis: number, run: () => void) => void): Promise<boolean> {
+    const before = this.#pipeline.outbox?.pending ?? 0;
+    for (let waited = 0; !this.#isBehind(); waited++) {
+      if (waited >= MAX_AHEAD_MILLIS) return (this.#pipeline.outbox?.pending ?? 0) < before;
+      await new Promise<void>((resolve) => sleep(1, resolve));
+    }
+    return true;
   }
 
   /** At least one trace, more while they may be; true when nothing is ready any more. */
@@ -244,22 +257,34 @@ export class FreeplaySpanProcessor {
   async #convertBy(end: number, outbox: RecordOutbox): Promise<void> {
     const start = performance.now();
     const enough = end - Math.min((end - start) / 4, MAX_SPILL_MILLIS);
-    while (!(await this.#convertWhile(outbox.hasRoom, enough)) && performance.now() < enough) {
-      await this.#pipeline.flush(enough - performance.now());
-      // Delivery does not get on, and knows it.
-      if (!outbox.hasRoom()) break;
+    this.#waiters++;
+    try {
+      while (!(await this.#convertWhile(outbox.hasRoom, enough, true)) && performance.now() < enough) {
+        await this.#pipeline.flush(enough - performance.now());
+        // Delivery does not get on, and knows it.
+        if (!outbox.hasRoom()) break;
+      }
+      while (outbox.hasSpool && !(await this.#convertWhile(outbox.maySpill, end)) && performance.now() < end)
+        await new Promise<void>((resolve) => setTimeout(resolve, 1));
+    } finally {
+      this.#waiters--;
     }
-    while (outbox.hasSpool && !(await this.#convertWhile(outbox.maySpill, end)) && performance.now() < end)
-      await new Promise<void>((resolve) => setTimeout(resolve, 1));
+    if (this.#pending.hasReady) this.#convertReady();
   }
 
-  /** True when nothing is ready any more. */
-  async #convertWhile(may: () => boolean, end: number): Promise<boolean> {
+  /**
+   * True when nothing is ready any more.
+   *
+   * @param keepsPace with delivery, for as long as that gets on
+   */
+  async #convertWhile(may: () => boolean, end: number, keepsPace: boolean = false): Promise<boolean> {
+    let waits = keepsPace;
     while (this.#pending.hasReady) {
       if (!may()) return false;
-      if (this.#convertSlice(may)) return true;
+      if (this.#convertSlice(waits ? () => may() && this.#isBehind() : may)) return true;
       if (performance.now() >= end) return false;
       await new Promise<void>((resolve) => setImmediate(resolve));
+      waits &&= await this.#fallBehind((millis, run) => setTimeout(run, millis));
     }
     return true;
   }
