@@ -150,7 +150,7 @@ export class FreeplaySpanProcessor {
     if (!outbox) return;
     const end = performance.now() + this.#config.flushTimeoutMillis;
     this.#pending.releaseAll();
-    await this.#convertBy(end, outbox);
+    await this.#convertBy(end, outbox, false);
     await this.#pipeline.flush(Math.max(0, end - performance.now()));
   }
 
@@ -253,10 +253,14 @@ export class FreeplaySpanProcessor {
     return true;
   }
 
-  /** For somebody who waits, until `end` at the latest: as delivery has room, and in the end into the spool what it has none for. */
-  async #convertBy(end: number, outbox: RecordOutbox): Promise<void> {
-    const start = performance.now();
-    const enough = end - Math.min((end - start) / 4, MAX_SPILL_MILLIS);
+  /**
+   * For somebody who waits, until `end` at the latest: as delivery has room, and in the end into the spool what it has none for.
+   *
+   * @param isLast nobody waits again: keeps time for what is still to be made
+   */
+  async #convertBy(end: number, outbox: RecordOutbox, isLast: boolean): Promise<void> {
+    const share = Math.min((end - performance.now()) / 4, MAX_SPILL_MILLIS);
+    const enough = isLast || outbox.hasSpool ? end - share : end;
     this.#waiters++;
     try {
       while (!(await this.#convertWhile(outbox.hasRoom, enough, true)) && performance.now() < enough) {
@@ -449,7 +453,7 @@ export class FreeplaySpanProcessor {
     this.#pending.releaseAll();
     const end = performance.now() + config.shutdownTimeoutMillis;
     if (outbox) {
-      await this.#convertBy(end, outbox);
+      await this.#convertBy(end, outbox, true);
       // What finds no room now is lost, and counted.
       await this.#convertWhile(() => true, Number.POSITIVE_INFINITY);
     }
