@@ -423,6 +423,7 @@ export function createRecordOutbox(config: Config, book: LedgerBook, log: Log): 
     const deadline = performance.now() + timeoutMillis;
     const share = Math.min(timeoutMillis / 4, MAX_SPOOL_SHARE_MILLIS);
     resender?.stop();
+    await spool.verify(share);
     if (spool.always) await untilWritten(share);
     await delivery.shutdown(Math.max(0, deadline - performance.now() - share));
     const end = Math.max(deadline, performance.now()) + GRACE_MILLIS;

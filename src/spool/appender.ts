@@ -185,7 +185,7 @@ export function createAppender(
       return true;
     } catch (error) {
       if (!isMissing(error)) throw error;
-      holdings.forget(segment);
+      await holdings.lose(segment);
       await seal();
       return false;
     }

@@ -37,7 +37,10 @@ export interface Holdings {
   release(segment: Segment): Promise<void>;
   /** Deletes the file; false if the file system refuses. */
   destroy(segment: Segment): Promise<boolean>;
-  forget(segment: Segment): void;
+  /** Its file is gone: deleted by somebody, or taken by another owner. */
+  lose(segment: Segment): Promise<void>;
+  /** Loses what is gone. */
+  verify(): Promise<void>;
   /** Notes what is settled now, rather than soon; an owner of nothing needs no lock. */
   tidy(): Promise<void>;
   /** The last task. */
@@ -66,6 +69,16 @@ export function createHoldings(policy: SpoolPolicy, inOrder: InOrder): Holdings 
   function forget(segment: Segment): void {
     segment.gone = true;
     segments.delete(segment.name);
+  }
+
+  async function lose(segment: Segment): Promise<void> {
+    if (segment.gone) return;
+    forget(segment);
+    const names = await files.readdir(dir).catch((): string[] => []);
+    if (names.some((name) => name.startsWith(`${segment.name}.`) && name.endsWith('.jsonl'))) return;
+    policy.report({ kind: 'failed', code: 'ENOENT' });
+    const loss = { left: segment.total('left'), unseen: segment.total('unseen') };
+    if (loss.left + loss.unseen > 0) policy.onLoss({ reason: 'spool_failed', ...loss });
   }
 
   async function review(segment: Segment): Promise<void> {
@@ -178,7 +191,16 @@ export function createHoldings(policy: SpoolPolicy, inOrder: InOrder): Holdings 
       forget(segment);
     },
     destroy,
-    forget,
+    lose,
+    async verify() {
+      for (const segment of [...segments.values()]) {
+        try {
+          await files.stat(path(segment));
+        } catch (error) {
+          if (isMissing(error)) await lose(segment);
+        }
+      }
+    },
     async tidy() {
       await noteMarks();
       if (segments.size > 0) return;

@@ -43,6 +43,7 @@ export function createRounds(policy: SpoolPolicy, holdings: Holdings, bounds: Bo
 
   async function begin(): Promise<Look | undefined> {
     await end();
+    await holdings.verify();
     try {
       await bounds.expire(await bounds.look());
       const found = await bounds.look();

@@ -24,7 +24,7 @@ export type Appended =
 
 /** Records that were in the spool and will not be sent: in this process' ledger as spooled, or unseen by it. */
 export interface SpoolLoss {
-  readonly reason: 'spool_full' | 'spool_expired';
+  readonly reason: 'spool_full' | 'spool_expired' | 'spool_failed';
   readonly left: number;
   readonly unseen: number;
 }
@@ -74,6 +74,8 @@ export interface Spool {
   beginRound(): Promise<Look | undefined>;
   /** The next record of this round that nobody holds: from this process, and from those that have ended. */
   next(): Promise<StoredRecord | undefined>;
+  /** Finds out which files are gone, perhaps with the folder: what was left in them is lost, what is in hand can be written again. */
+  verify(timeoutMillis: number): Promise<void>;
   /** Leaves no more in the folder than what is not settled, for the process may end without another word; at most the time. */
   tidy(timeoutMillis: number): Promise<void>;
   /** Refuses what waits to be written, notes what is known and lets go of everything; at most the time. */
@@ -101,6 +103,7 @@ export function openSpool(options: SpoolOptions): Spool {
     backlog: appender.backlog,
     append: appender.append,
     beginRound: () => inOrder(rounds.begin),
+    verify: (timeoutMillis) => settledWithin(inOrder(holdings.verify), timeoutMillis),
     next: () => (closed ? Promise.resolve(undefined) : inOrder(rounds.next)),
     async tidy(timeoutMillis) {
       if (closed) return;

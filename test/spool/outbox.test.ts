@@ -1,5 +1,5 @@
 /** Delivery and spool together, against real servers: nothing is lost, and the ledger adds up at every moment. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { dirname, join } from 'node:path';
 import fc from 'fast-check';
@@ -396,6 +396,30 @@ describe('what cannot be spooled is lost, counted and said', () => {
     expect(await second.send([makeRecord('r1', 300)], 0)).toBe(true);
     second.look();
     expect(second.ledger().records).toMatchObject({ created: 52, dropped: { spool_full: 50 } });
+  });
+});
+
+describe('a folder that somebody removes', () => {
+  it.each([
+    'overflow',
+    'always',
+  ] as const)('costs nothing that is in hand, and what was left in it is counted (%s)', async (spoolMode) => {
+    const spoolDir = makeFolder();
+    const outbox = startOutbox({
+      ...fakeServer(() => ({ status: 503 })),
+      spoolDir,
+      spoolMode,
+      maxQueueRecords: 3,
+    });
+    void outbox.send(makeRecords(5), 0);
+    await outbox.flush(1_000);
+    await vi.waitFor(() => expect(outbox.ledger().records).toMatchObject({ pending: 3, spooled: 2 }));
+    rmSync(spoolDir, { recursive: true });
+    await outbox.shutdown(1_000);
+    outbox.look();
+    expect(outbox.ledger().records).toMatchObject({ spooled: 3, dropped: { spool_failed: 2 }, pending: 0 });
+    expect(await readIds(openTestSpool(spoolDir))).toHaveLength(3);
+    expect(warnings().join()).toContain('ENOENT');
   });
 });
 
