@@ -7,6 +7,7 @@ import { awsSdk } from './aws-sdk.ts';
 import { ax } from './ax.ts';
 import { claudeCode } from './claude-code.ts';
 import type { Dialect } from './dialect.ts';
+import { effectAi } from './effect-ai.ts';
 import { genkit } from './genkit.ts';
 import { googleAdk } from './google-adk.ts';
 import { haystack } from './haystack.ts';
@@ -72,6 +73,7 @@ export const DIALECTS: readonly Dialect[] = [
   koog,
   mirascope,
   ax,
+  effectAi,
   openInference,
   strands,
   springAi,

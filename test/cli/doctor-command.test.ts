@@ -717,6 +717,7 @@ describe('message content', () => {
       Agent365Sdk: expect.stringContaining('recordInputMessages'),
       '@flue/opentelemetry': expect.stringContaining('without content: false'),
       app: expect.stringContaining('captureContent: true'),
+      effect: expect.stringContaining('Telemetry.CurrentSpanTransformer'),
       ax: expect.stringContaining('never records content from 24 on'),
       openlit: expect.stringContaining('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true'),
     });

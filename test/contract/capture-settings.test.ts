@@ -12,6 +12,7 @@ describe('the setting that turns content on', () => {
     ['extra/otel-java-bedrock/converse-off', 'setGenaiCaptureMessageContent(true)'],
     ['extra/agents-365/chat-no-content', 'recordInputMessages'],
     ['extra/tanstack-ai/chat-no-content', 'captureContent: true'],
+    ['extra/effect-ai/tools-parallel', 'CurrentSpanTransformer'],
     ['extra/ax/tools-parallel', 'never records content from 24 on'],
     ['otel-openai/chat-no-content', 'captureMessageContent: true'],
     // Its events tell roles, tools and call ids.

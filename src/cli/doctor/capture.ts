@@ -229,6 +229,14 @@ const EMITTERS: readonly Emitter[] = [
     content: 'on',
     code: /\bexcludeContentFromTrace\s*:\s*true\b/,
   },
+  {
+    name: /^@effect\/ai$/,
+    scope: 'effect',
+    attributes: { ...CONVENTIONS, toolChoice: 'undefined', concurrency: 'undefined' },
+    spanName: 'LanguageModel.generateText',
+    content: 'off',
+    code: /\bCurrentSpanTransformer\b/,
+  },
   { name: /^openlit$/, scope: 'openlit', attributes: CONVENTIONS, content: 'on' },
 ];
 
