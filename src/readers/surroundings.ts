@@ -49,6 +49,7 @@ const METADATA_PREFIXES = [
   'lmnr.association.properties.',
   'langwatch.langchain.run.metadata.',
   'genkit:metadata:',
+  'keywordsai.metadata.',
   'trace.metadata.',
   'metadata.',
 ] as const;
@@ -77,6 +78,7 @@ const CONVERSATION_KEYS = [
   'langsmith.metadata.conversation_id',
   'lmnr.association.properties.session_id',
   'langwatch.thread.id',
+  'keywordsai.threads.thread_identifier',
   'mastra.metadata.sessionId',
   'mastra.metadata.threadId',
   'gcp.vertex.agent.session_id',
@@ -98,6 +100,7 @@ const USER_KEYS = [
   'langsmith.metadata.user_id',
   'lmnr.association.properties.user_id',
   'langwatch.user.id',
+  'keywordsai.customer_params.customer_identifier',
   'mastra.metadata.userId',
 ] as const;
 

@@ -280,6 +280,21 @@ describe('a tool', () => {
 });
 
 describe('inheritance', () => {
+  it("is of what Keywords AI's SDK says of a span", () => {
+    const records = whole(
+      chat(2, 1),
+      span(1, undefined, {
+        'traceloop.span.kind': 'workflow',
+        'keywordsai.threads.thread_identifier': 't-1',
+        'keywordsai.customer_params.customer_identifier': 'u-1',
+        'keywordsai.metadata.plan': 'pro',
+      }),
+    );
+    const record = records.get(idOf(2));
+    expect(record?.sessionId).toBe(sessionIdOf('t-1'));
+    expect(record?.body.session_info.custom_metadata).toMatchObject({ 'user.id': 'u-1', plan: 'pro' });
+  });
+
   it('takes session, user, metadata and prompt from the nearest ancestor, own facts first', () => {
     const records = whole(
       http(1, undefined, {
