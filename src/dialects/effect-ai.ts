@@ -4,6 +4,9 @@ import { getString, hasAttribute } from '../span/attributes.ts';
 import type { LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
+/** A tool's span has these two alone, and what a processor stamps: words that others use, too. */
+const TOOL_KEYS = 4;
+
 /**
  * Effect AI. Its scope is the app's service: what it adds to the conventions tells. Tools have a span without any of theirs.
  *
@@ -13,7 +16,9 @@ export const effectAi: Dialect = {
   name: 'effect-ai',
   detect: ({ attributes }) =>
     (hasAttribute(attributes, 'toolChoice') && hasAttribute(attributes, 'concurrency')) ||
-    (hasAttribute(attributes, 'tool') && hasAttribute(attributes, 'parameters')),
+    (hasAttribute(attributes, 'tool') &&
+      hasAttribute(attributes, 'parameters') &&
+      Object.keys(attributes).length <= TOOL_KEYS),
   operationOf,
   read: readEffectAi,
 };
