@@ -31,6 +31,7 @@ import { openLlmetry } from './openllmetry.ts';
 import { otelGenAi } from './otel-genai.ts';
 import { otelOpenAi } from './otel-openai.ts';
 import { pipecat } from './pipecat.ts';
+import { promptfoo } from './promptfoo.ts';
 import { pydanticAi } from './pydantic-ai.ts';
 import { sentry } from './sentry.ts';
 import { springAi } from './spring-ai.ts';
@@ -72,6 +73,7 @@ export const DIALECTS: readonly Dialect[] = [
   ag2,
   koog,
   mirascope,
+  promptfoo,
   ax,
   effectAi,
   openInference,
