@@ -8,10 +8,8 @@ import {
   noteCompletion,
 } from '../context/freeplay-context.ts';
 import { wantedRecords } from '../convert.ts';
-import { after } from '../delivery/sleep.ts';
 import type { Ledger } from '../exporter/ledger.ts';
 import type { FreeplayLogRecordProcessor } from '../exporter/log-record-processor.ts';
-import type { RecordOutbox } from '../exporter/record-outbox.ts';
 import { createRecordPipeline, flushBeforeExit, type RecordPipeline } from '../exporter/record-pipeline.ts';
 import { markTaken } from '../exporter/spans-in-hand.ts';
 import { type CallReport, reportOf } from '../lineage/call-report.ts';
@@ -21,6 +19,7 @@ import { completionIdOf } from '../record/ids.ts';
 import type { OutgoingRecord } from '../record/record.ts';
 import type { SdkSpan } from '../span/from-sdk.ts';
 import type { Attributes } from '../span/span-data.ts';
+import { type Conversion, createConversion } from './conversion.ts';
 import { createLiveSpans, type LiveSpan, type LiveSpans } from './live-spans.ts';
 import {
   createPendingTraces,
@@ -38,14 +37,6 @@ const MIN_WATCH_MILLIS = 250;
 const MAX_WATCH_MILLIS = 60_000;
 /** Spans that wait for conversion; beyond, they are converted as fast as they come, whatever they wait for. */
 const MAX_PENDING_SPANS = 10_000;
-/** Conversion gives the event loop back after so long; a trace is never cut in two. */
-const SLICE_MILLIS = 1;
-/** Conversion waits for delivery where it is ahead by so many records … */
-const MAX_AHEAD_RECORDS = 128;
-/** … but not for long: where delivery does not get on, its queue and its ledger are the place for them. */
-const MAX_AHEAD_MILLIS = 50;
-/** Of the time of a flush or a shutdown, at its end: a quarter, and no more than this, is for spans that delivery had no room for. */
-const MAX_SPILL_MILLIS = 2_000;
 /** Spans that an exporter of ours on the same provider would be known by; a few are enough. */
 const MARKED_SPANS = 256;
 
@@ -69,10 +60,8 @@ export class FreeplaySpanProcessor {
   readonly #live: LiveSpans;
   readonly #pending: PendingTraces;
   readonly #skipped: SkippedSpans;
+  readonly #conversion: Conversion;
   #timer: NodeJS.Timeout | undefined;
-  #isConverting = false;
-  /** Flushes that convert. */
-  #waiters = 0;
   #marked = 0;
   #watchTimer: NodeJS.Timeout | undefined;
   #stopped: Promise<void> | undefined;
@@ -87,6 +76,12 @@ export class FreeplaySpanProcessor {
       isOpen: (traceId) => this.#live.hasTrace(traceId) || this.#pending.has(traceId),
     });
     this.#config = this.#pipeline.config;
+    this.#conversion = createConversion({
+      convertNext: () => this.#convertNext(),
+      hasReady: () => this.#pending.hasReady,
+      outbox: this.#pipeline.outbox,
+      flush: this.#pipeline.flush,
+    });
     this.#wants = wantedRecords(this.#config.records);
     this.logRecordProcessor = this.#pipeline.logRecordProcessor;
     if (this.#pipeline.outbox && this.#config.flushOnExit) {
@@ -146,11 +141,10 @@ export class FreeplaySpanProcessor {
 
   /** Resolves when every ended span is converted and delivered or settled, within `flushTimeoutMillis`. What waits for a merge is released. */
   async forceFlush(): Promise<void> {
-    const { outbox } = this.#pipeline;
-    if (!outbox) return;
+    if (!this.#pipeline.outbox) return;
     const end = performance.now() + this.#config.flushTimeoutMillis;
     this.#pending.releaseAll();
-    await this.#convertBy(end, outbox, false);
+    await this.#conversion.finish(end, false);
     await this.#pipeline.flush(Math.max(0, end - performance.now()));
   }
 
@@ -215,89 +209,8 @@ export class FreeplaySpanProcessor {
   #tick(): void {
     const now = performance.now();
     this.#pending.release(now, this.#config.flushDelayMillis, (list) => this.#waiting(list, now));
-    if (this.#pending.hasReady) this.#convertReady();
+    if (this.#pending.hasReady) this.#conversion.start();
   }
-
-  /** Slice by slice, so that the app is never held up for long. Nobody waits for it. */
-  #convertReady(): void {
-    if (this.#isConverting || this.#waiters > 0 || this.#convertSlice(this.#isBehind)) return;
-    this.#isConverting = true;
-    void this.#convertSlices().finally(() => {
-      this.#isConverting = false;
-    });
-  }
-
-  async #convertSlices(): Promise<void> {
-    do {
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      await this.#fallBehind(after);
-      // One of both is enough for the event loop.
-      if (this.#waiters > 0) return;
-    } while (!this.#convertSlice(this.#isBehind));
-  }
-
-  /** Lets delivery catch up; false if it does not get on. */
-  async #fallBehind(sleep: (millis: number, run: () => void) => void): Promise<boolean> {
-    const before = this.#pipeline.outbox?.pending ?? 0;
-    for (let waited = 0; !this.#isBehind(); waited++) {
-      if (waited >= MAX_AHEAD_MILLIS) return (this.#pipeline.outbox?.pending ?? 0) < before;
-      await new Promise<void>((resolve) => sleep(1, resolve));
-    }
-    return true;
-  }
-
-  /** At least one trace, more while they may be; true when nothing is ready any more. */
-  #convertSlice(may: () => boolean): boolean {
-    const end = performance.now() + SLICE_MILLIS;
-    while (this.#convertNext()) if (performance.now() >= end || !may()) return !this.#pending.hasReady;
-    return true;
-  }
-
-  /**
-   * For somebody who waits, until `end` at the latest: as delivery has room, and in the end into the spool what it has none for.
-   *
-   * @param isLast nobody waits again: keeps time for what is still to be made
-   */
-  async #convertBy(end: number, outbox: RecordOutbox, isLast: boolean): Promise<void> {
-    const share = Math.min((end - performance.now()) / 4, MAX_SPILL_MILLIS);
-    const enough = isLast || outbox.hasSpool ? end - share : end;
-    this.#waiters++;
-    try {
-      while (!(await this.#convertWhile(outbox.hasRoom, enough, true)) && performance.now() < enough) {
-        await this.#pipeline.flush(enough - performance.now());
-        // Delivery does not get on, and knows it.
-        if (!outbox.hasRoom()) break;
-      }
-      while (outbox.hasSpool && !(await this.#convertWhile(outbox.maySpill, end)) && performance.now() < end)
-        await new Promise<void>((resolve) => setTimeout(resolve, 1));
-    } finally {
-      this.#waiters--;
-    }
-    if (this.#pending.hasReady) this.#convertReady();
-  }
-
-  /**
-   * True when nothing is ready any more.
-   *
-   * @param keepsPace with delivery, for as long as that gets on
-   */
-  async #convertWhile(may: () => boolean, end: number, keepsPace: boolean = false): Promise<boolean> {
-    let waits = keepsPace;
-    while (this.#pending.hasReady) {
-      if (!may()) return false;
-      if (this.#convertSlice(waits ? () => may() && this.#isBehind() : may)) return true;
-      if (performance.now() >= end) return false;
-      await new Promise<void>((resolve) => setImmediate(resolve));
-      waits &&= await this.#fallBehind((millis, run) => setTimeout(run, millis));
-    }
-    return true;
-  }
-
-  /** Records that are made long before they are sent only fill the memory; spans are there anyway. */
-  readonly #isBehind = (): boolean => {
-    const { outbox } = this.#pipeline;
-    return outbox === undefined || (outbox.pending <= MAX_AHEAD_RECORDS && outbox.hasRoom());
-  };
 
   #convertNext(): boolean {
     const ended = this.#pending.take();
@@ -453,9 +366,9 @@ export class FreeplaySpanProcessor {
     this.#pending.releaseAll();
     const end = performance.now() + config.shutdownTimeoutMillis;
     if (outbox) {
-      await this.#convertBy(end, outbox, true);
+      await this.#conversion.finish(end, true);
       // What finds no room now is lost, and counted.
-      await this.#convertWhile(() => true, Number.POSITIVE_INFINITY);
+      await this.#conversion.drain();
     }
     this.#guard(() => {
       if (!outbox) return;
