@@ -4,9 +4,6 @@ import { getString, hasAttribute } from '../span/attributes.ts';
 import type { LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
-/** A tool's span has these two alone, and what a processor stamps: words that others use, too. */
-const TOOL_KEYS = 4;
-
 /**
  * Effect AI. Its scope is the app's service: what it adds to the conventions tells. Tools have a span without any of theirs.
  *
@@ -16,16 +13,17 @@ export const effectAi: Dialect = {
   name: 'effect-ai',
   detect: ({ attributes }) =>
     (hasAttribute(attributes, 'toolChoice') && hasAttribute(attributes, 'concurrency')) ||
-    (hasAttribute(attributes, 'tool') &&
-      hasAttribute(attributes, 'parameters') &&
-      Object.keys(attributes).length <= TOOL_KEYS),
+    (hasAttribute(attributes, 'tool') && hasAttribute(attributes, 'parameters')),
   operationOf,
   read: readEffectAi,
 };
 
 function operationOf(span: SpanData): Operation {
-  if (span.name.startsWith('LanguageModel.')) return conventionalOperation(span);
-  return span.name === 'Toolkit.handle' ? 'tool' : 'other';
+  const { name, attributes } = span;
+  if (name === 'Toolkit.handle') return 'tool';
+  // Whoever else has a tool and parameters says what it does as everybody does.
+  const isOurs = hasAttribute(attributes, 'toolChoice');
+  return isOurs && !name.startsWith('LanguageModel.') ? 'other' : conventionalOperation(span);
 }
 
 function readEffectAi(span: SpanData, logs: readonly LogData[]): Reading {

@@ -75,12 +75,13 @@ export const DIALECTS: readonly Dialect[] = [
   mirascope,
   promptfoo,
   ax,
-  effectAi,
   openInference,
   strands,
   springAi,
   liteLlm,
   openLlmetry,
+  // Its tools have words of everybody's.
+  effectAi,
   otelGenAi,
 ];
 
