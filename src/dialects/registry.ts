@@ -1,5 +1,5 @@
 import { pickString } from '../span/attributes.ts';
-import { ofKeys, presentKeys } from '../span/shape.ts';
+import { ofKeys } from '../span/shape.ts';
 import { type Attributes, NO_SPAN, type SpanData } from '../span/span-data.ts';
 import { ag2 } from './ag2.ts';
 import { anthropicSdk } from './anthropic-sdk.ts';
@@ -90,27 +90,17 @@ export type SpanSigns = Pick<SpanData, 'name' | 'events' | 'attributes' | 'scope
 
 /** True where no built-in dialect can know the span; cheap, for most spans of most apps are such. */
 export function isForeign(span: SpanSigns): boolean {
-  return isToldByKeys(span) && dialectByKeys(span) === undefined;
+  return verdictByKeys(span) === NO_DIALECT;
 }
 
 export function findDialect(span: SpanData, dialects: readonly Dialect[] = DIALECTS): Dialect | undefined {
-  return dialects === DIALECTS && isToldByKeys(span)
-    ? dialectByKeys(span)
-    : dialects.find((dialect) => dialect.detect(span));
+  const verdict = dialects === DIALECTS ? verdictByKeys(span) : undefined;
+  if (verdict === NO_DIALECT) return undefined;
+  return verdict ?? dialects.find((dialect) => dialect.detect(span));
 }
 
-function dialectByKeys(span: SpanSigns): Dialect | undefined {
-  const { name, version } = span.scope;
-  const known = ofKeys(span.attributes, verdictsOf);
-  const scope = version === undefined ? name : `${name}\n${version}`;
-  let verdict = known.byScope.get(scope);
-  if (verdict === undefined) {
-    const probe: SpanData = { ...NO_SPAN, scope: span.scope, attributes: known.probe };
-    verdict = DIALECTS.find((dialect) => dialect.detect(probe)) ?? NO_DIALECT;
-    if (known.byScope.size < MAX_SCOPES) known.byScope.set(scope, verdict);
-  }
-  return verdict === NO_DIALECT ? undefined : (verdict as Dialect);
-}
+const NO_DIALECT = 'none';
+type Verdict = Dialect | typeof NO_DIALECT;
 
 /** Attributes whose values, and not only their presence, tell built-in dialects apart. */
 export const TELLING_VALUES: readonly string[] = [
@@ -123,22 +113,36 @@ export const TELLING_VALUES: readonly string[] = [
 ];
 const SYSTEM_KEYS = ['gen_ai.system', 'gen_ai.provider.name'] as const;
 
-/** Whether scope and attribute keys alone decide whose span it is. */
-function isToldByKeys({ name, events, attributes }: SpanSigns): boolean {
-  return (
-    events.length === 0 &&
-    !name.startsWith('claude_code.') &&
-    presentKeys(attributes, TELLING_VALUES).length === 0 &&
-    pickString(attributes, SYSTEM_KEYS) !== 'strands-agents'
-  );
+/** Whose span it is; `undefined` where scope and attribute keys alone do not tell. */
+function verdictByKeys({ name, events, attributes, scope }: SpanSigns): Verdict | undefined {
+  if (events.length > 0 || name.startsWith('claude_code.')) return undefined;
+  const known = ofKeys(attributes, knownBy);
+  if (known.valuesTell) return undefined;
+  if (known.hasSystem && pickString(attributes, SYSTEM_KEYS) === 'strands-agents') return undefined;
+  const byVersion = known.byScope.get(scope.name);
+  const verdict = byVersion?.get(scope.version);
+  if (verdict !== undefined) return verdict;
+  const found = DIALECTS.find((one) => one.detect({ ...NO_SPAN, scope, attributes: known.probe }));
+  if (byVersion && byVersion.size < MAX_VERSIONS) byVersion.set(scope.version, found ?? NO_DIALECT);
+  else if (!byVersion && known.byScope.size < MAX_SCOPES)
+    known.byScope.set(scope.name, new Map([[scope.version, found ?? NO_DIALECT]]));
+  return found ?? NO_DIALECT;
 }
 
-const NO_DIALECT = 'none';
 const MAX_SCOPES = 256;
-/** Whose spans with these keys are, scope by scope, as they turn up. */
-function verdictsOf(keys: readonly string[]): {
-  readonly byScope: Map<string, Dialect | typeof NO_DIALECT>;
+const MAX_VERSIONS = 16;
+
+/** What these keys tell, and whose spans with them are, scope by scope, as they turn up. */
+function knownBy(keys: readonly string[]): {
+  readonly valuesTell: boolean;
+  readonly hasSystem: boolean;
+  readonly byScope: Map<string, Map<string | undefined, Verdict>>;
   readonly probe: Attributes;
 } {
-  return { byScope: new Map(), probe: Object.fromEntries(keys.map((key) => [key, 'any'])) };
+  return {
+    valuesTell: TELLING_VALUES.some((key) => keys.includes(key)),
+    hasSystem: SYSTEM_KEYS.some((key) => keys.includes(key)),
+    byScope: new Map(),
+    probe: Object.fromEntries(keys.map((key) => [key, 'any'])),
+  };
 }
