@@ -162,7 +162,7 @@ const EVENT_ROLES: ReadonlyMap<string, Role> = new Map([
 
 function fromEvents(events: readonly Event[], content: Content): void {
   const input: Message[] = [];
-  const choices: [number, Message][] = [];
+  const choices = new Map<number, Message[]>();
   const details: Message[][] = [];
   for (const event of events) {
     const role = EVENT_ROLES.get(event.name);
@@ -177,9 +177,9 @@ function fromEvents(events: readonly Event[], content: Content): void {
   if (details.length === 1) content.choices ??= asChoices(details[0] ?? []);
   else if (details.length > 1) content.choices ??= oneReply(details.flat());
   content.input ??= nonEmpty(input);
-  if (choices.length > 0) {
-    const ordered = choices.sort((a, b) => a[0] - b[0]).map(([, message]) => message);
-    content.choices ??= ordered;
+  if (choices.size > 0) {
+    const ordered = [...choices].sort(([a], [b]) => a - b);
+    content.choices ??= ordered.flatMap(([, pieces]) => joinReply(pieces) ?? []);
   }
 }
 
@@ -222,29 +222,23 @@ function eventRole(event: Event, fallback: Role): string {
   return role ?? fallback;
 }
 
-/** `{index, finish_reason, message: {...} | JSON text, tool_calls?}`: a later event of one index goes on where the first ended. */
-function readChoiceEvent(event: Event, choices: [number, Message][]): void {
+/**
+ * `{index, finish_reason, message: {...} | JSON text, tool_calls?}`: a later event of one index goes on where the first ended, and one
+ * that says the same is the first again.
+ */
+function readChoiceEvent(event: Event, choices: Map<number, Message[]>): void {
   const body = eventBody(event);
   const raw = jsonValue(member(body, 'message'));
   const message: JsonObject = isObject(raw) ? raw : { content: raw ?? member(body, 'content') };
-  const index = typeof body.index === 'number' ? body.index : choices.length;
-  const read = joinReply(
-    readMessages(
-      [
-        {
-          ...message,
-          role: 'assistant',
-          tool_calls: member(message, 'tool_calls', 'toolCalls') ?? member(body, 'tool_calls', 'toolCalls'),
-        },
-      ],
-      'output',
-    ),
-  );
-  if (read)
-    choices.push([
-      index,
-      { ...read, finishReason: normaliseFinishReason(member(body, 'finish_reason', 'finishReason')) },
-    ]);
+  const index = typeof body.index === 'number' ? body.index : choices.size;
+  const calls = member(message, 'tool_calls', 'toolCalls') ?? member(body, 'tool_calls', 'toolCalls');
+  const read = joinReply(readMessages([{ ...message, role: 'assistant', tool_calls: calls }], 'output'));
+  if (!read) return;
+  const finishReason = normaliseFinishReason(member(body, 'finish_reason', 'finishReason'));
+  const piece = { ...read, finishReason };
+  const before = choices.get(index);
+  if (!before) choices.set(index, [piece]);
+  else if (!before.some((known) => JSON.stringify(known) === JSON.stringify(piece))) before.push(piece);
 }
 
 function fromDetails(event: Event, content: Content, outputs: Message[][]): void {
