@@ -3,7 +3,14 @@ import { createConverter, wantedRecords } from './convert.ts';
 import { isForeign } from './dialects/registry.ts';
 import { createLineage } from './lineage/lineage.ts';
 import type { FreeplayRecord } from './record/record.ts';
-import { fromSdkLogRecord, fromSdkSpan, type SdkLogRecord, type SdkSpan, signsOf } from './span/from-sdk.ts';
+import {
+  fromSdkLogRecord,
+  fromSdkSpan,
+  type SdkLogRecord,
+  type SdkSpan,
+  signsOf,
+  traceKeyOf,
+} from './span/from-sdk.ts';
 import type { LogData } from './span/span-data.ts';
 
 export interface ConvertOptions extends FreeplayOptions {
@@ -27,7 +34,7 @@ export function convertSpans(spans: readonly SdkSpan[], options: ConvertOptions 
   const bySpan = groupLogs(logs);
   const told = config.dialects.length > 0 ? undefined : tracesWithCalls(spans);
   const batch = spans.flatMap((span) => {
-    if (told && !told.has(traceKey(span))) return [];
+    if (told && !told.has(traceKeyOf(span))) return [];
     const data = fromSdkSpan(span);
     return data?.sampled ? [converter.read(data, bySpan.get(`${data.traceId}/${data.spanId}`) ?? [])] : [];
   });
@@ -45,14 +52,10 @@ export function convertSpans(spans: readonly SdkSpan[], options: ConvertOptions 
 function tracesWithCalls(spans: readonly SdkSpan[]): ReadonlySet<string> {
   const found = new Set<string>();
   for (const span of spans) {
-    const key = traceKey(span);
+    const key = traceKeyOf(span);
     if (!found.has(key) && !isCertainlyForeign(span)) found.add(key);
   }
   return found;
-}
-
-function traceKey(span: SdkSpan): string {
-  return String(span.spanContext()?.traceId).toLowerCase();
 }
 
 function isCertainlyForeign(span: SdkSpan): boolean {

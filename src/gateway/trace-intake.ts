@@ -1,5 +1,6 @@
 /** Spans of a request → records, in the hands of delivery → a verdict for their sender. */
 import type { RecordPipeline } from '../exporter/record-pipeline.ts';
+import { createTimeSlices } from '../exporter/time-slices.ts';
 import type { ReadSpan } from '../lineage/plan.ts';
 import type { SpanData } from '../span/span-data.ts';
 import { later, type Verdict } from './answer.ts';
@@ -151,7 +152,7 @@ export function createTraceIntake(options: TraceIntakeOptions): TraceIntake {
     }
     const batches = new Map<GatewayRoute, ReadSpan[]>();
     const seen = new Map<GatewayRoute, number>();
-    let slice = performance.now();
+    const slices = createTimeSlices(SLICE_MILLIS);
     for (let i = 0; i < spans.length; i++) {
       const span = spans[i] as SpanData;
       const route = chosen[i];
@@ -165,9 +166,8 @@ export function createTraceIntake(options: TraceIntakeOptions): TraceIntake {
       const batch = batches.get(route);
       if (read && batch) batch.push(read);
       else if (read) batches.set(route, [read]);
-      if (i % 32 !== 31 || performance.now() - slice < SLICE_MILLIS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      slice = performance.now();
+      const pause = slices.pause();
+      if (pause) await pause;
     }
     return [...seen].flatMap(([route, count]) => resolve(route, batches.get(route) ?? [], count));
   }

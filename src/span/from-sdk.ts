@@ -107,6 +107,15 @@ export function fromSdkSpan(span: SdkSpan): SpanData | undefined {
   };
 }
 
+/** What spans of one trace have in common, whatever is wrong with them. */
+export function traceKeyOf(span: SdkSpan): string {
+  try {
+    return lower(span.spanContext()?.traceId) ?? '';
+  } catch {
+    return '';
+  }
+}
+
 /** What a span is recognised by, before anything else of it is looked at. */
 export function signsOf(span: SdkSpan): Pick<SpanData, 'name' | 'events' | 'attributes' | 'scope'> {
   return {
