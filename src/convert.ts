@@ -1,8 +1,9 @@
 /** The pure half in one place: ended spans and their logs in, records out. No I/O, no clock, no environment, no logging. */
-import type { Media, Operation, Reading, Scalar } from './completion/completion.ts';
+import { isCut, type Media, type Operation, type Reading, type Scalar } from './completion/completion.ts';
 import type { Config } from './config.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { DIALECTS, findDialect } from './dialects/registry.ts';
+import { repairCount } from './json/read-json.ts';
 import { catchLateThrow } from './late-throw.ts';
 import type { ReadSpan, RecordPlan, RecordRole } from './lineage/plan.ts';
 import { withoutVectors } from './readers/embeddings.ts';
@@ -102,7 +103,9 @@ export function createConverter(config: ConvertConfig): Converter {
     let reading: Reading | undefined;
     try {
       dialect = findDialect(span, dialects);
+      const repairs = repairCount();
       reading = dialect?.read(span, logs);
+      if (reading && repairCount() > repairs) reading = withCutNote(reading);
       if (reading?.operation === 'embedding') reading = withoutVectors(reading, span.attributes);
     } catch {
       failures.dialect++; // a dialect is total: this is a bug in it, and must not cost more than its span
@@ -128,6 +131,12 @@ export function createConverter(config: ConvertConfig): Converter {
     buildUpdate: (read) => buildUpdate(read, options),
     failures,
   };
+}
+
+function withCutNote(reading: Reading): Reading {
+  if (isCut(reading)) return reading;
+  const note = { kind: 'cut' as const, text: 'JSON was cut by a span limit: repaired to what survives' };
+  return { ...reading, notes: [...(reading.notes ?? []), note] };
 }
 
 /** Attributes may be an object whose getters throw: then nothing may look at them again. */

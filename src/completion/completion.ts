@@ -169,3 +169,8 @@ export interface Note {
   readonly kind: 'rule' | 'guessed' | 'cut' | 'missing';
   readonly text: string;
 }
+
+/** Whether a span limit cut JSON that this was read from. */
+export function isCut({ notes }: Reading): boolean {
+  return notes?.some(({ kind }) => kind === 'cut') ?? false;
+}

@@ -112,12 +112,14 @@ function readContent(attributes: Attributes, parameters: JsonObject | undefined)
     content.notes,
   );
   const output = getAttribute(attributes, 'langfuse.observation.output');
+  const noted = content.notes.length;
   const rawOutput = readNoted(output, 'langfuse.observation.output', content.notes);
+  const wasCut = content.notes.length > noted;
   const { messages, offered } = partTools(rawInput === '' ? undefined : rawInput);
   const request = readRequest(toolRoles(messages));
   // The client wrapper moves what it takes for no input into the metadata.
   const instructions = getString(attributes, 'langfuse.observation.metadata.instructions');
-  const { choices, response } = readCallOutput(output, rawOutput);
+  const { choices, response } = readCallOutput(output, rawOutput, wasCut);
   // Responses only have a status; of the chat API's wrapper nothing tells.
   const status = normaliseFinishReason(
     getAttribute(attributes, 'langfuse.observation.metadata.status') ?? statusOf(rawOutput),

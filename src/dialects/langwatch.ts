@@ -96,11 +96,14 @@ function opened(attributes: Attributes, key: string): LazyJson | undefined {
 
 /** Wrappers within wrappers are the handler's; JSON as text is opened, and lists of lists of messages are one. */
 const MAX_WRAPPERS = 4;
+const WRAPPER = /^(text|json|list|chat_messages|raw)$/;
 
 function unwrap(value: unknown, depth: number = 0): unknown {
   const wrapper = asObject(value);
   const type = member(wrapper, 'type');
   const inner = member(wrapper, 'value');
+  if (inner === undefined && Object.keys(wrapper ?? {}).length === 1 && WRAPPER.test(String(type)))
+    return undefined; // cut before its value
   const isWrapped =
     typeof type === 'string' && inner !== undefined && Object.keys(wrapper ?? {}).length === 2;
   if (!isWrapped || depth >= MAX_WRAPPERS) return value;

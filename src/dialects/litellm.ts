@@ -60,7 +60,7 @@ const TELLING = ['messages', 'choices', 'content', 'output', 'contents', 'candid
 
 function readRaw(span: SpanData, logs: readonly LogData[]): Reading | undefined {
   if (hasPrefix(span.attributes, 'gen_ai.')) return undefined;
-  const { provider, body } = rawBody(span.attributes);
+  const { provider, body, isCut } = rawBody(span.attributes);
   if (!TELLING.some((key) => Object.hasOwn(body, key))) return undefined;
   // The response repeats names of the request (`model`, `instructions`, `temperature` in the Responses API), and comes later.
   const echoed = body.object === 'response';
@@ -79,7 +79,7 @@ function readRaw(span: SpanData, logs: readonly LogData[]): Reading | undefined 
       outputSchema: request.outputSchema,
       request: { ...request, model: undefined },
       response,
-      notes: [],
+      notes: isCut ? [{ kind: 'cut', text: 'lists and dicts of the raw exchange were cut: left out' }] : [],
     },
     provider: [provider],
     captureSetting: CAPTURE,
@@ -90,14 +90,21 @@ const RAW_KEY = /^llm\.([^.]+)\.([^.]+)$/;
 const MAX_MEMBERS = 256;
 
 /** `llm.<provider>.<member>` as one object. */
-function rawBody(attributes: Attributes): { provider: string | undefined; body: JsonObject } {
+function rawBody(attributes: Attributes): {
+  readonly provider: string | undefined;
+  readonly body: JsonObject;
+  readonly isCut: boolean;
+} {
   const members = new Map<string, unknown>();
   let provider: string | undefined;
+  let isCut = false;
   for (const [key, value] of Object.entries(attributes)) {
     const [, named, member] = RAW_KEY.exec(key) ?? [];
     if (named === undefined || member === undefined || value === '' || members.size >= MAX_MEMBERS) continue;
     if (named !== 'None') provider = named;
-    members.set(member, typeof value === 'string' ? (readPythonLiteral(value) ?? value) : value);
+    const literal = typeof value === 'string' ? readPythonLiteral(value) : undefined;
+    if (literal === undefined && /^[[{]['"{[]/.test(String(value))) isCut = true;
+    else members.set(member, literal ?? value);
   }
-  return { provider, body: Object.fromEntries(members) };
+  return { provider, body: Object.fromEntries(members), isCut };
 }

@@ -4,6 +4,13 @@ import { repairJson } from './repair.ts';
 /** Emitters encode a value up to three times over. */
 const MAX_DECODES = 3;
 
+let repairs = 0;
+
+/** How often JSON was repaired so far. What is read by many hands was cut somewhere if this has grown meanwhile. */
+export function repairCount(): number {
+  return repairs;
+}
+
 /** What emitters write where they cut a text. */
 const CUT_MARK = /(?:…|\.{3})?\s*\[truncated\]$/i;
 
@@ -33,6 +40,7 @@ export function readJson(raw: unknown): ReadJson | undefined {
       if (repaired === undefined) break;
       value = repaired;
       cut = true;
+      repairs++;
     }
   }
   return { value, cut };

@@ -2,7 +2,7 @@
  * What one inference span says of its call, reduced to what can be compared, and whether two such reports can be of one call
  * (design.md section 2).
  */
-import type { Message, Reading } from '../completion/completion.ts';
+import { isCut, type Message, type Reading } from '../completion/completion.ts';
 import { detached } from '../json/detached.ts';
 import { asText } from '../json/json-text.ts';
 import { keepOptimised } from '../keep-optimised.ts';
@@ -27,6 +27,8 @@ export interface CallReport {
   /** Type and message of the failure; `undefined`: the call succeeded. */
   readonly failure: string | undefined;
   readonly models: readonly string[];
+  /** A span limit cut what was said: the last message may be none, and a reply its beginning. */
+  readonly isCut: boolean;
   /** A summary of the call by the scope that reports it below as well. */
   readonly summary: boolean;
   /** Keeps what is compared and lets the messages go: for reports that are remembered. */
@@ -96,6 +98,10 @@ class LazyReport implements CallReport {
     return this.#said.models;
   }
 
+  get isCut(): boolean {
+    return this.#said.isCut;
+  }
+
   letGo(): void {
     this.#words ??= wordsOf(this.#reading as Reading);
     this.#reading = undefined;
@@ -116,7 +122,7 @@ export function reportOf(
 
 type Words = Pick<
   CallReport,
-  'question' | 'replyText' | 'replyCalls' | 'replyArguments' | 'tokens' | 'failure' | 'models'
+  'question' | 'replyText' | 'replyCalls' | 'replyArguments' | 'tokens' | 'failure' | 'models' | 'isCut'
 >;
 
 function wordsOf(reading: Reading): Words {
@@ -139,6 +145,7 @@ function wordsOf(reading: Reading): Words {
     models: [reading.requestModel, reading.responseModel].filter(
       (model): model is string => model !== undefined,
     ),
+    isCut: isCut(reading),
   };
 }
 
@@ -208,7 +215,9 @@ export function likeness(a: CallReport, b: CallReport, relation: Relation): numb
   if (a.scope === b.scope && !repeats) return undefined;
   if (ids === 'same' && !relation.sharedId) return SAME_ID + agreement(a, b);
   if (!areConcurrent(a, b) || !modelsAgree(a, b)) return undefined;
-  if (compareTexts(a.question, b.question) === 'differ' || !repliesAgree(a, b)) return undefined;
+  const isEitherCut = a.isCut || b.isCut;
+  if (!isEitherCut && compareTexts(a.question, b.question) === 'differ') return undefined;
+  if (!repliesAgree(a, b, isEitherCut)) return undefined;
   const failures = compareFailures(a, b, relation);
   if (failures === 'differ') return undefined;
   const score =
@@ -289,9 +298,10 @@ function compareIds(a: string | undefined, b: string | undefined): Comparison {
 }
 
 /** The text where both have one, the calls where both have some. */
-function repliesAgree(a: CallReport, b: CallReport): boolean {
+function repliesAgree(a: CallReport, b: CallReport, isEitherCut: boolean): boolean {
+  const isBeginning = a.replyText.startsWith(b.replyText) || b.replyText.startsWith(a.replyText);
   return (
-    compareTexts(a.replyText, b.replyText) !== 'differ' &&
+    (compareTexts(a.replyText, b.replyText) !== 'differ' || (isEitherCut && isBeginning)) &&
     compareCalls(a.replyCalls, b.replyCalls) !== 'differ'
   );
 }

@@ -278,10 +278,14 @@ function geminiContent(body: JsonObject): JsonObject {
   return content && member(content, 'parts') !== undefined ? content : { ...body, role: 'assistant' };
 }
 
+/** What OpenAI's API calls what it answers with. */
+const OBJECT_NAME = /^(chat\.completion|chat\.completion\.chunk|text_completion|response|list)$/;
+
 /** What frameworks write about a result: `{text, toolCalls, reasoning, object, files}`. */
 function readSummary(body: JsonObject): readonly Message[] | undefined {
   const text = member(body, 'text', 'response', 'completion', 'outputText', 'generated_text');
-  const object = member(body, 'object');
+  const given = member(body, 'object');
+  const object = OBJECT_NAME.test(asText(given) ?? '') ? undefined : given;
   if (text === undefined && object === undefined && !Object.hasOwn(body, 'text')) return undefined;
   const spoken = text ?? (object === undefined ? '' : toJsonString(object));
   return readMessages(

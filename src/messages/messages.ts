@@ -2,7 +2,7 @@
 import type { Message, Part, Role, ToolCall } from '../completion/completion.ts';
 import { normaliseFinishReason, normaliseRole } from '../completion/normalise.ts';
 import { asArray, asObject, asText, isText, type JsonObject, member, textMember } from '../json/json-text.ts';
-import { jsonValue } from '../json/read-json.ts';
+import { jsonValue, readJson } from '../json/read-json.ts';
 import { restoreCallIds } from './item-ids.ts';
 import {
   emptyParts,
@@ -109,8 +109,10 @@ function contentOf(message: JsonObject): unknown {
 function partsInText(content: unknown): readonly unknown[] | undefined {
   const text = asText(content);
   if (text === undefined || !/^\s*\[\s*\{/.test(text)) return undefined;
-  const list = asArray(jsonValue(text));
-  return list && list.length > 0 && list.every((part) => isContentPart(part)) ? list : undefined;
+  const read = readJson(text);
+  const list = asArray(read?.value);
+  if (!list || (list.length === 0 && !(read?.cut && BLOCKS_BEGIN.test(text)))) return undefined;
+  return list.every((part) => isContentPart(part)) ? list : undefined;
 }
 
 /** A block without a type is an object of one member, which names it: Bedrock's, and Strands' own. Only a text is no object. */
@@ -128,6 +130,9 @@ const BLOCKS: ReadonlySet<string> = new Set([
   'citationsContent',
   'citations',
 ]);
+
+/** Such a list that a span limit cut before it said anything. */
+const BLOCKS_BEGIN = new RegExp(`^\\s*\\[\\s*\\{\\s*"(type|text|${[...BLOCKS].join('|')})"`);
 
 function isContentPart(part: unknown): boolean {
   const object = asObject(part);
@@ -221,8 +226,16 @@ function toolMessages(message: JsonObject, content: unknown, into: Parts): reado
     textMember(message, 'tool_call_id', 'toolCallId', 'call_id', 'tool_use_id') ??
     textMember(extra, 'tool_call_id') ??
     legacyId(message);
-  const payload = content ?? member(message, 'response', 'result', 'output');
+  const payload = (list && untypedResult(list)) ?? content ?? member(message, 'response', 'result', 'output');
   return [toolMessage({ id, name: nameOf(message), parts: resultParts(payload) })];
+}
+
+/** A result that was cut before its type. */
+function untypedResult([part, ...more]: readonly unknown[]): unknown {
+  const object = asObject(part);
+  return more.length === 0 && object && Object.keys(object).length === 1
+    ? member(object, 'response', 'result')
+    : undefined;
 }
 
 /** A `tool` message event names the call in `id`; a message's own id never looks like a call's. */

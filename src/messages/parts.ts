@@ -183,11 +183,21 @@ function kindOf(part: JsonObject): string | undefined {
   return kind !== undefined && TYPES.has(snakeCase(kind)) ? kind : undefined;
 }
 
+const MEDIA_LABELS: ReadonlySet<string> = new Set(['type', 'kind', 'block_type', 'modality', 'detail']);
+
+function isEmpty(value: unknown): boolean {
+  const object = asObject(value);
+  return object !== undefined && Object.keys(object).length === 0;
+}
+
 /** Media that is there but was not captured stays media; a part that says other things in its place is kept as it is. */
 function mediaPart(part: JsonObject, type: string): Part {
   const media = readMedia(part, type);
   if (media.kind !== 'media' || hasPayload(media.media)) return media;
-  const bare = Object.keys(part).length <= 1 || media.media.mimeType !== undefined;
+  const bare =
+    media.media.mimeType !== undefined ||
+    Object.keys(part).length <= 1 ||
+    Object.entries(part).every(([key, value]) => MEDIA_LABELS.has(key) || isEmpty(value));
   return bare ? media : { kind: 'other', value: part as LazyJson };
 }
 
@@ -339,6 +349,13 @@ function readUntyped(part: JsonObject, into: Parts, depth: number): void {
   // AutoGen's `FunctionCall`.
   if (textMember(part, 'name') !== undefined && member(part, 'arguments') !== undefined) {
     return pushCall(readToolCall(part), part, into);
+  }
+  if (
+    Object.keys(part).length === 1 &&
+    textMember(part, 'mime_type', 'mimeType', 'mediaType') !== undefined
+  ) {
+    into.parts.push(mediaPart(part, 'file')); // cut before its content
+    return;
   }
   if (Object.keys(part).length > 0 && !isBookkeeping(part))
     into.parts.push({ kind: 'other', value: part as LazyJson });

@@ -38,9 +38,11 @@ export function readObservedContent(
   }
   if (content.choices === undefined) {
     const raw = getAttribute(attributes, outputKey);
+    const noted = content.notes.length;
     const value = readNoted(raw, outputKey, content.notes);
     const inner = unwrap(value);
-    const { choices, response } = readCallOutput(inner === value ? raw : inner, inner);
+    const wasCut = content.notes.length > noted;
+    const { choices, response } = readCallOutput(inner === value ? raw : inner, inner, wasCut);
     content.choices = choices;
     content.response ??= response;
   }
@@ -59,12 +61,14 @@ export function readCallInput(value: unknown): RequestFacts {
  *
  * @param raw the attribute
  * @param value the same, opened
+ * @param wasCut `value` is what survived of it
  */
 export function readCallOutput(
   raw: unknown,
-  value: unknown = jsonValue(raw),
+  value: unknown,
+  wasCut: boolean,
 ): { readonly choices: Content['choices']; readonly response: ResponseFacts } {
-  if (isAnswer(value)) {
+  if (isAnswer(value) && !(wasCut && isEnvelope(value))) {
     const text = typeof raw === 'string' ? raw : toJsonString(value);
     return { choices: [textMessage('assistant', text)], response: {} };
   }
@@ -78,6 +82,18 @@ function isAnswer(output: unknown): boolean {
   if (list) return list.length > 0 && !list.some((item) => asArray(item) || isMessage(asObject(item)));
   if (asObject(output)) return readResponse(output).choices === undefined;
   return output !== undefined && output !== null && !isText(output);
+}
+
+const ENVELOPE_KEY =
+  /^(id|object|type|role|model|provider|index|status|created|created_at|system_fingerprint|service_tier)$/;
+
+/** A cut may leave no more of a response or a message than what stands before its content. */
+function isEnvelope(value: unknown): boolean {
+  const object = asObject(value);
+  return (
+    object !== undefined &&
+    Object.entries(object).every(([key, item]) => item === null || ENVELOPE_KEY.test(key))
+  );
 }
 
 function isMessage(item: JsonObject | undefined): boolean {

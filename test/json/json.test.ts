@@ -127,8 +127,9 @@ describe('repair', () => {
     ['["a\\', ['a']],
     ['["a\\u00', ['a']],
     ['["😀', ['😀']],
-    ['["\\ud83d', ['']],
-    ['[[[', [[[]]]],
+    ['["\\ud83d', []],
+    ['[[[', []],
+    ['{"a":{"b":{"c":1', {}],
     ['"half a text', 'half a text'],
     ['hello', undefined],
     ['[1}', undefined],
@@ -136,5 +137,68 @@ describe('repair', () => {
     ['['.repeat(5_000), undefined],
   ])('%j', (text, expected) => {
     expect(repairJson(text)).toEqual(expected);
+  });
+
+  const user = { role: 'user', content: 'Hi' };
+  const call = { type: 'tool_call', id: 'call_1', name: 'weather' };
+  it.each<[string, string, unknown]>([
+    ['half a role', ',{"role":"assis', [user]],
+    ['a role', ',{"role":"assistant"', [user]],
+    ['a role, and a text that has not begun', ',{"role":"assistant","content":"', [user]],
+    ['a role, and no content', ',{"role":"assistant","content":null,"tool_calls":[{"id":"call_1"', [user]],
+    ['half a type', ',{"role":"user","parts":[{"type":"te', [user]],
+    ['a type', ',{"role":"user","parts":[{"type":"text"', [user]],
+    [
+      'the text of a part',
+      ',{"role":"user","parts":[{"type":"text","content":"A"},{"type":"text","content":"B',
+      [
+        user,
+        {
+          role: 'user',
+          parts: [
+            { type: 'text', content: 'A' },
+            { type: 'text', content: 'B' },
+          ],
+        },
+      ],
+    ],
+    [
+      "half a tool's name",
+      ',{"role":"assistant","parts":[{"type":"tool_call","id":"call_1","name":"wea',
+      [user],
+    ],
+    [
+      "a tool's name",
+      ',{"role":"assistant","parts":[{"type":"tool_call","id":"call_1","name":"weather"',
+      [user, { role: 'assistant', parts: [call] }],
+    ],
+    [
+      'arguments that come first',
+      ',{"role":"assistant","parts":[{"arguments":{"city":"Oslo"},"type":"tool',
+      [user],
+    ],
+    [
+      'the input of a call, before its name',
+      ',{"role":"model","content":[{"toolRequest":{"input":{"city":"Oslo"},"na',
+      [user],
+    ],
+    [
+      'half an argument',
+      ',{"role":"assistant","parts":[{"type":"tool_call","id":"call_1","name":"weather","arguments":{"city":"Os',
+      [user, { role: 'assistant', parts: [{ ...call, arguments: { city: 'Os' } }] }],
+    ],
+    ['a class name', ',{"lc":1,"type":"constructor","id":["langchain","schema","mes', [user]],
+    [
+      'half an image',
+      ',{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBO',
+      [user, { role: 'user', content: [{ type: 'image_url', image_url: {} }] }],
+    ],
+    [
+      'half a blob',
+      ',{"role":"user","parts":[{"type":"blob","modality":"image","mime_type":"image/png","content":"iVBO',
+      [user, { role: 'user', parts: [{ type: 'blob', modality: 'image', mime_type: 'image/png' }] }],
+    ],
+  ])('of messages that are cut after %s', (_, rest, expected) => {
+    expect(repairJson(JSON.stringify([user]).slice(0, -1) + rest)).toEqual(expected);
   });
 });

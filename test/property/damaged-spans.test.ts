@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { convertSpans, FreeplaySpanExporter } from '../../src/index.ts';
+import { convertSpans, type FreeplayRecord, FreeplaySpanExporter } from '../../src/index.ts';
 import type { CapturedLog, CapturedSpan } from '../contract/support/corpus.ts';
 import { deepFreeze, toSdkLog, toSdkSpan } from '../contract/support/sdk-shapes.ts';
 import { damagedBag, damagedSpan, expectWellFormed, junk, runs, SAMPLE } from './support.ts';
@@ -101,6 +101,54 @@ describe('captured spans, damaged', () => {
     );
     await exporter.shutdown();
     expect(exporter.ledger().spans.seen).toBeGreaterThan(0);
+  });
+});
+
+describe('captured spans, cut by a limit of attribute lengths', () => {
+  const withLimit = (bag: Readonly<Record<string, unknown>>, limit: number): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries(bag).map(([key, value]) => [
+        key,
+        typeof value === 'string' ? value.slice(0, limit) : value,
+      ]),
+    );
+  const opened = /^\s*(\[\s*\{|\{\s*")/;
+  const textsOf = (records: readonly FreeplayRecord[]): string[] =>
+    records
+      .flatMap(({ body }) => ('messages' in body ? (body.messages as { content: unknown }[]) : []))
+      .flatMap(({ content }) => (typeof content === 'string' ? [content] : []));
+
+  it.each([
+    100, 160, 250, 400, 640, 1_000, 1_600, 4_000,
+  ])('at %i characters: as many completions, and no JSON where a text should be', (limit) => {
+    for (const { name, spans, logs } of SAMPLE) {
+      const cut = spans.map((span) => ({
+        ...span,
+        attributes: withLimit(span.attributes, limit),
+        events: span.events.map((event) => ({
+          ...event,
+          attributes: withLimit(event.attributes ?? {}, limit),
+        })),
+      }));
+      const options = { logs: logs.map(toSdkLog) };
+      const whole = convertSpans(
+        spans.map((span) => toSdkSpan(span)),
+        options,
+      );
+      const left = convertSpans(
+        cut.map((span) => toSdkSpan(span)),
+        options,
+      );
+      const count = (records: readonly FreeplayRecord[]): number =>
+        records.filter(({ kind }) => kind === 'completion').length;
+      expect(count(left), name).toBe(count(whole));
+      const known = textsOf(whole).filter((text) => opened.test(text));
+      for (const text of textsOf(left).filter((one) => opened.test(one)))
+        expect(
+          known.some((one) => one.startsWith(text.slice(0, 12))),
+          `${name}: ${text}`,
+        ).toBe(true);
+    }
   });
 });
 
