@@ -1,5 +1,5 @@
 import type { Message, Reading } from '../completion/completion.ts';
-import { type JsonValue, type LazyJson, toJsonValue } from '../json/json-text.ts';
+import { asText, type JsonValue, type LazyJson, toJsonValue } from '../json/json-text.ts';
 import { hasContent } from '../lineage/merge.ts';
 import type { RecordPlan } from '../lineage/plan.ts';
 import { plainText } from '../lineage/rollup.ts';
@@ -17,7 +17,7 @@ export function buildTrace(plan: RecordPlan, options: BuildOptions): RecordBody 
   const rest = compact({
     parent_id: plan.parentId,
     kind: isTool ? 'tool' : undefined,
-    name: nameOf(plan),
+    name: nameOf(plan, options.policy.capture),
     agent_name: reading?.operation === 'agent' ? (reading.agentName ?? reading.name) : undefined,
     custom_metadata: compact(traceMetadata(plan, options)),
     eval_results: reading?.evalResults && compact({ ...reading.evalResults }),
@@ -33,9 +33,16 @@ export function buildTrace(plan: RecordPlan, options: BuildOptions): RecordBody 
   };
 }
 
-function nameOf(plan: RecordPlan): string {
-  if (plan.role === 'placeholder') return '(span not exported)';
-  return plan.reading?.name ?? plan.span?.name ?? '';
+/** Shorter ones may be a name by chance. */
+const MIN_TOLD_CHARACTERS = 8;
+
+function nameOf({ role, reading, span }: RecordPlan, capture: boolean): string {
+  if (role === 'placeholder') return '(span not exported)';
+  const name = reading?.name ?? span?.name ?? '';
+  // CrewAI's instrumentations name a task by what it asks for.
+  const told = capture ? undefined : asText(reading?.inputValue)?.trim();
+  if (!told || told.length < MIN_TOLD_CHARACTERS || !name.includes(told)) return name;
+  return reading?.operation ?? '';
 }
 
 /** Errors, and the way back to the span: a trace record has no other place for them. */

@@ -45,6 +45,16 @@ describe('captureContent: false', () => {
     }
   });
 
+  it('leaves out a name that is what was asked', () => {
+    const named = (captureContent: boolean): readonly unknown[] =>
+      convertScenario('extra/traceloop-python-crewai-and-openai/crew-tools', { captureContent }).map(
+        ({ body }) => (body as Json).name,
+      );
+    expect(named(true)).toContain('What is the weather in Tokyo and Paris?.task');
+    expect(named(false)).not.toContainEqual(expect.stringContaining('weather in Tokyo'));
+    expect(named(false)).toContain('geo_crew');
+  });
+
   it('keeps roles, names, counts, call ids, usage and timing', () => {
     const open = convertScenario('vercel-ai-5/tool-loop-parallel') as (FreeplayRecord & { body: Json })[];
     const shut = convertScenario('vercel-ai-5/tool-loop-parallel', { captureContent: false }) as typeof open;
