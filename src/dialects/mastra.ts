@@ -11,8 +11,8 @@ import {
 import { jsonValue } from '../json/read-json.ts';
 import { type ResponseFacts, readRequest, readResponse } from '../messages/exchange.ts';
 import { joinReply, readMessages } from '../messages/messages.ts';
-import { argumentsText } from '../messages/parts.ts';
 import { fullerReply, saysAnything } from '../messages/reply.ts';
+import { argumentsText } from '../messages/tool-call.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
 import { operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { mergeParameters, readParameterBag } from '../readers/parameters.ts';

@@ -4,7 +4,7 @@ import { asArray, asObject, type JsonObject, member, textMember } from '../json/
 import { jsonValue } from '../json/read-json.ts';
 import { readRequest } from '../messages/exchange.ts';
 import { joinReply, readMessages } from '../messages/messages.ts';
-import { argumentsText } from '../messages/parts.ts';
+import { argumentsText } from '../messages/tool-call.ts';
 import { readTools, schemaValue } from '../messages/tools.ts';
 import { type Content, nonEmpty, readGenAiContent, readNoted } from '../readers/content.ts';
 import { ioValue, readGenAiSpan } from '../readers/genai-span.ts';

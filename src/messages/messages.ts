@@ -9,12 +9,12 @@ import {
   isApproval,
   type Parts,
   readContent,
-  readToolCall,
   readToolResult,
   resultParts,
   snakeCase,
   type ToolResult,
 } from './parts.ts';
+import { readToolCall } from './tool-call.ts';
 
 /** Beyond this a message list is an attack or a bug; the span's own size limits bite long before. */
 const MAX_MESSAGES = 20_000;

@@ -6,7 +6,6 @@ import {
   asText,
   isText,
   type JsonObject,
-  JsonText,
   type LazyJson,
   member,
   open,
@@ -16,6 +15,7 @@ import {
 } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { hasPayload, readMedia } from './media.ts';
+import { readToolCall } from './tool-call.ts';
 
 /** A result of a tool, on its way to a message of its own. */
 export interface ToolResult {
@@ -378,58 +378,6 @@ function isBookkeeping(part: JsonObject): boolean {
 function pushCall(call: ToolCall | undefined, part: JsonObject, into: Parts): void {
   if (call) into.calls.push(call);
   else into.parts.push({ kind: 'other', value: part as LazyJson });
-}
-
-/**
- * A tool call of any spelling, or `undefined` if it has no name. `call_id` comes before `id`: in the Responses API `id` is the
- * item's own (`fc_…`), and the results name the other.
- */
-export function readToolCall(call: JsonObject): ToolCall | undefined {
-  const inner = asObject(member(call, 'function', 'server_tool_call', 'tool_call', 'custom'));
-  const name =
-    textMember(call, 'name', 'toolName', 'tool_name') ??
-    textMember(inner, 'name', 'toolName', 'type') ??
-    (/_call$/.test(textMember(call, 'type') ?? '') &&
-    textMember(call, 'type') !== 'function_call' &&
-    textMember(call, 'type') !== 'tool_call'
-      ? textMember(call, 'type')?.replace(/_call$/, '')
-      : undefined);
-  if (name === undefined) return undefined;
-  const id =
-    textMember(
-      call,
-      'call_id',
-      'callId',
-      'toolCallId',
-      'tool_call_id',
-      'toolUseId',
-      'tool_use_id',
-      'id',
-      'ref',
-    ) ?? textMember(inner, 'id');
-  const args =
-    member(call, 'arguments', 'args', 'input', 'parameters', 'action', 'tool_kwargs') ??
-    member(inner, 'arguments', 'args', 'input', 'parameters') ??
-    (inner && !textMember(inner, 'name') ? inner : undefined);
-  return { id, name, arguments: argumentsText(args) };
-}
-
-/** Arguments as JSON text. Some emitters encode them twice; nothing at all is an empty object. */
-export function argumentsText(value: unknown): string | JsonText {
-  if (value === undefined || value === null) return '{}';
-  if (value instanceof JsonText && !value.isString) return value;
-  const text = asText(value);
-  if (text === undefined) return toJsonString(value);
-  if (text.trim() === '') return '{}';
-  if (text.trimStart().startsWith('"')) {
-    try {
-      const inner: unknown = JSON.parse(text);
-      if (typeof inner === 'string' && inner.trim() !== '') return inner;
-    } catch {
-      // not JSON after all: kept as captured
-    }
-  }
-  return text;
 }
 
 /** A tool result of any spelling. */

@@ -9,7 +9,7 @@ import type { Message, Part, Role, ToolCall } from '../completion/completion.ts'
 import { normaliseFinishReason } from '../completion/normalise.ts';
 import { isWalkable, JsonWalk, quoteWalked } from '../json/canonical.ts';
 import { JsonText } from '../json/json-text.ts';
-import { argumentsText } from './parts.ts';
+import { argumentsText } from './tool-call.ts';
 
 const ROLES = ['user', 'assistant', 'tool', 'system', 'developer'] as const;
 

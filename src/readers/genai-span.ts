@@ -4,8 +4,8 @@ import { guessProvider, normaliseFinishReason, normaliseProvider } from '../comp
 import type { LazyJson } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { splitFusedCalls } from '../messages/fused-calls.ts';
-import { argumentsText } from '../messages/parts.ts';
 import { beforeReply, saysAnything } from '../messages/reply.ts';
+import { argumentsText } from '../messages/tool-call.ts';
 import { schemaValue } from '../messages/tools.ts';
 import {
   ATTR_GEN_AI_AGENT_NAME,
