@@ -188,7 +188,7 @@ export function createRecordPipeline(
       book.addSpans(seen, converted);
     },
     warnOfOverflow(forgottenSpans = 0) {
-      const given = lineage.stats().evictedTraces + forgottenSpans;
+      const given = lineage.stats().unfinishedTraces + forgottenSpans;
       if (given === overflow) return;
       overflow = given;
       log.warn(

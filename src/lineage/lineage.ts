@@ -47,9 +47,11 @@ export interface Lineage {
   knows(traceId: string): boolean;
   /** Placeholders for parents that were named and have not come; traces unheard of since `before` only, if given. */
   settle(before?: number): readonly RecordPlan[];
-  /** How often state had to be given up early, and how often two span ids of a trace met after stamping. */
+  /** How often state was given up to make room, and how often two span ids of a trace met after stamping. */
   stats(): {
     readonly evictedTraces: number;
+    /** Of these, the ones of which more was to come: a span that ran, or a parent that was named. */
+    readonly unfinishedTraces: number;
     readonly collisions: number;
     readonly steps: number;
     readonly traces: number;
@@ -68,7 +70,7 @@ export function createLineage(options: LineageOptions = {}): Lineage {
   const maxSpans = options.maxSpansPerTrace ?? 20_000;
   const traces = new Map<string, Trace>();
   const isOpen = options.isOpen ?? (() => true);
-  const counts = { evictedTraces: 0, collisions: 0, steps: 0 };
+  const counts = { evictedTraces: 0, unfinishedTraces: 0, collisions: 0, steps: 0 };
   const wholeReports: CallReport[] = [];
   const findTwin = options.findTwin ?? createTwins();
 
@@ -87,9 +89,10 @@ export function createLineage(options: LineageOptions = {}): Lineage {
     while (traces.size > maxTraces) {
       const [oldest] = traces.values();
       if (!oldest) break;
+      counts.evictedTraces++;
+      if (oldest.needed.size > 0 || options.isOpen?.(oldest.traceId)) counts.unfinishedTraces++;
       settled.push(...settleTrace(oldest, false));
       traces.delete(oldest.traceId);
-      counts.evictedTraces++;
     }
     return trace;
   }
@@ -102,6 +105,7 @@ export function createLineage(options: LineageOptions = {}): Lineage {
         // Forget the older half of the trace: what it named is settled when the trace is.
         for (const spanId of [...trace.seen.keys()].slice(0, trace.seen.size >> 1)) trace.seen.delete(spanId);
         counts.evictedTraces++;
+        counts.unfinishedTraces++;
       }
       for (const plan of resolveTrace(trace, spans, whole, counts))
         plans.push(withTwin(plan, findTwin(plan)));

@@ -637,17 +637,32 @@ describe.each([
 });
 
 describe('overflow', () => {
-  it('of remembered traces is said, with its total, and costs no record', async () => {
+  const inManyTraces = async (parent: number | undefined): Promise<FreeplaySpanExporter> => {
     const api = await startApi();
     const exporter = createExporter({ baseUrl: api.origin });
     const many = Array.from({ length: 2_100 }, (_, i) => {
       const traceId = (i + 1).toString(16).padStart(32, '0');
-      return { ...chat(1), spanContext: () => ({ traceId, spanId: '00f067aa0ba902b7', traceFlags: 1 }) };
+      return {
+        ...chat(1, parent),
+        spanContext: () => ({ traceId, spanId: '00f067aa0ba902b7', traceFlags: 1 }),
+      };
     });
     for (let i = 0; i < many.length; i += 300) {
       await new Promise((resolve) => exporter.export(many.slice(i, i + 300), resolve));
     }
+    return exporter;
+  };
+
+  it('of remembered traces is said where more of them is to come, and costs no record', async () => {
+    const exporter = await inManyTraces(2);
     expect(warnings('FREEPLAY_OTEL_OVERFLOW').length).toBeGreaterThan(0);
+    // A hundred parents have their places held.
+    expect(exporter.ledger().records).toMatchObject({ created: 2_200, delivered: 2_200 });
+  });
+
+  it('of traces that are whole is everyday life', async () => {
+    const exporter = await inManyTraces(undefined);
+    expect(warnings('FREEPLAY_OTEL_OVERFLOW')).toEqual([]);
     expect(exporter.ledger().records).toMatchObject({ created: 2_100, delivered: 2_100 });
   });
 });
