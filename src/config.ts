@@ -6,6 +6,7 @@ import type { Media, Scalar } from './completion/completion.ts';
 import { isUsableKey } from './delivery/credentials.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { FreeplayOptionError } from './errors.ts';
+import { nearestOf } from './nearest.ts';
 import { type Mask, secretsMask } from './record/mask.ts';
 import type { FreeplayRecord } from './record/record.ts';
 import type { SpanData } from './span/span-data.ts';
@@ -387,8 +388,12 @@ function validate(options: FreeplayOptions): z.infer<typeof optionsSchema> {
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const unknownKey = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
-  const option = unknownKey ?? pathText(issue?.path ?? []);
-  if (unknownKey !== undefined) throw new FreeplayOptionError(option, `option "${option}" is unknown`);
+  if (unknownKey !== undefined) {
+    const meant = nearestOf(unknownKey, Object.keys(optionsSchema.shape));
+    const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
+    throw new FreeplayOptionError(unknownKey, `option "${unknownKey}" is unknown${hint}`);
+  }
+  const option = pathText(issue?.path ?? []);
   const value = (issue?.path ?? []).reduce<unknown>(
     (at, key) => (at as { [key: PropertyKey]: unknown } | undefined)?.[key],
     options,

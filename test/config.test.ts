@@ -67,6 +67,13 @@ describe('a wrong option', () => {
     expect(() => new FreeplaySpanExporter({ timeoutMillis: -1 })).toThrow(/"timeoutMillis"/);
     expect(() => convertSpans([], { records: 'some' as never })).toThrow(/"records"/);
   });
+
+  it('that are unknown are named, with the one that was meant', () => {
+    const create = (name: string) => () => new FreeplaySpanExporter({ [name]: 'x' });
+    expect(create('apikey')).toThrow('option "apikey" is unknown; did you mean "apiKey"?');
+    expect(create('captureContents')).toThrow('did you mean "captureContent"?');
+    expect(create('endpoint')).toThrow(/"endpoint" is unknown$/);
+  });
 });
 
 describe('options', () => {

@@ -1,7 +1,7 @@
 /** Arguments as every command reads them; a wrong one is a `UsageError` of one line that names it. */
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { nearestOf } from '../nearest.ts';
 import { UsageError } from './command.ts';
-import { nearestOf } from './nearest.ts';
 
 /** Options that are not listed, and arguments where none are allowed, are wrong. */
 export function parseOptions<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {

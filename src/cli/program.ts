@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { plainText } from '../local/terminal-text.ts';
+import { nearestOf } from '../nearest.ts';
 import { type Command, type CommandIo, EXIT_FAILED, EXIT_OK, EXIT_USAGE, UsageError } from './command.ts';
 import { convertCommand } from './convert-command.ts';
 import { demoCommand } from './demo-command.ts';
 import { doctorCommand } from './doctor-command.ts';
 import { gatewayCommand } from './gateway-command.ts';
 import { localCommand } from './local-command.ts';
-import { nearestOf } from './nearest.ts';
 import { replayCommand } from './replay-command.ts';
 
 const PACKAGE_NAME = 'opentelemetry-exporter-freeplay';

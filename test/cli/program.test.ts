@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { nearestOf } from '../../src/cli/nearest.ts';
+import { nearestOf } from '../../src/nearest.ts';
 import { ROOT } from '../support/build-package.ts';
 import { useCli } from './use-cli.ts';
 

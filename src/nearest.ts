@@ -3,7 +3,7 @@ export function nearestOf(written: string, names: readonly string[]): string | u
   if (written.length > 40) return undefined;
   const wanted = written.toLowerCase();
   const ranked = names
-    .map((name) => ({ name, distance: distanceOf(wanted, name) }))
+    .map((name) => ({ name, distance: distanceOf(wanted, name.toLowerCase()) }))
     .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
     .sort((a, b) => a.distance - b.distance);
   return ranked[0]?.name;
