@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
+import { pipeline, type Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import type { Lineage } from '../lineage/lineage.ts';
 import { plainText } from '../local/terminal-text.ts';
 import type { FreeplayRecord } from '../record/record.ts';
@@ -257,8 +260,23 @@ async function createPrinter(given: ConvertArguments, io: CommandIo, counts: Cou
 
 async function* chunksOf(file: string): AsyncGenerator<string> {
   const stream = file === '-' ? process.stdin : createReadStream(file);
-  stream.setEncoding('utf8');
-  for await (const chunk of stream) yield chunk as string;
+  const text = (await isPacked(stream)) ? unpacked(stream) : stream;
+  text.setEncoding('utf8');
+  for await (const chunk of text) yield chunk as string;
+}
+
+const GZIP = Buffer.from([0x1f, 0x8b]);
+
+/** By its first bytes: files that log rotation or an export has packed. */
+async function isPacked(stream: Readable): Promise<boolean> {
+  await once(stream, 'readable');
+  const head: Buffer | null = stream.read();
+  if (head) stream.unshift(head);
+  return head?.subarray(0, GZIP.length).equals(GZIP) ?? false;
+}
+
+function unpacked(stream: Readable): Readable {
+  return pipeline(stream, createGunzip(), () => {}); // an error comes out where it is read
 }
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -266,12 +284,14 @@ const WORDS: Readonly<Record<string, string>> = {
   EISDIR: 'is a folder: give a file',
   EACCES: 'may not be read by this user',
   EPERM: 'may not be read by this user',
+  Z_BUF_ERROR: 'is packed in gzip, and ends too early',
+  Z_DATA_ERROR: 'is packed in gzip, and damaged',
 };
 
 function codeOf(error: unknown): string | undefined {
   const { code } = (error ?? {}) as { readonly code?: unknown };
-  // Those of the file system alone: any other error is a bug, and its place matters.
-  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+  // Those of the file system and of unpacking alone: any other error is a bug, and its place matters.
+  return typeof code === 'string' && /^(E[A-Z0-9]+|Z_[A-Z]+_ERROR)$/.test(code) ? code : undefined;
 }
 
 const WHICH: readonly string[] = ['all', 'genai', 'completions'] satisfies readonly Which[];

@@ -48,7 +48,8 @@ const START = '{"crc":"';
 const COVERED = START.length + 8 + '",'.length;
 const BODY = Buffer.from(',"body":');
 const KINDS: ReadonlySet<unknown> = new Set(['completion', 'trace']);
-const PATH = /^\/v2\/projects\/[^\s?#\\]+$/;
+/** Nor may it lead elsewhere on the way, by `.` and `..`. */
+const PATH = /^\/v2\/projects\/(?!(?:.*\/)?(?:\.|%2e){1,2}(?:\/|$))[^\s?#\\]+$/i;
 
 /**
  * The line with its line feed.

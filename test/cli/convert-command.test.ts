@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { readJsonValues } from '../../src/cli/convert/json-values.ts';
 import { createTraceHolder } from '../../src/cli/convert/traces.ts';
@@ -33,6 +34,12 @@ async function convert(
 function file(name: string, text: string): string {
   const path = join(dir, name);
   writeFileSync(path, text);
+  return path;
+}
+
+function packed(damage: (bytes: Buffer) => Buffer = (bytes) => bytes): string {
+  const path = join(dir, 'spans.json.gz');
+  writeFileSync(path, damage(gzipSync(readFileSync(corpusFile('mixed/http-agent')))));
   return path;
 }
 
@@ -247,6 +254,12 @@ describe('--explain', () => {
   });
 });
 
+it('reads a file that is packed in gzip', async () => {
+  const { code, out } = await convert([packed()]);
+  expect(code).toBe(0);
+  expect(out).toBe((await convert([corpusFile('mixed/http-agent')])).out);
+});
+
 describe('what cannot be read is one line, without a stack trace', () => {
   it.each<[name: string, args: () => readonly string[], code: number, message: RegExp]>([
     ['no file', () => [], 2, /no FILE given/],
@@ -261,6 +274,8 @@ describe('what cannot be read is one line, without a stack trace', () => {
     ['--full alone', () => ['a', '--full'], 2, /--full goes with --explain/],
     ['an empty project', () => ['a', '--project', ' '], 2, /--project must not be empty/],
     ['no such file', () => [join(dir, 'nope')], 1, /nope does not exist/],
+    ['a packed file that is cut', () => [packed((bytes) => bytes.subarray(0, -20))], 1, /ends too early/],
+    ['a packed file that is damaged', () => [packed((bytes) => bytes.fill(7, 40, 60))], 1, /and damaged/],
     ['a folder', () => [dir], 1, /is a folder/],
     ['an empty file', () => [file('empty', '')], 1, /is empty: expected OTLP\/JSON/],
     [

@@ -72,6 +72,8 @@ describe('a line', () => {
     ['a path of elsewhere', { path: 'https://evil.test/' }],
     ['a path of another kind', { path: '/v1/projects/p' }],
     ['a path with a query', { path: '/v2/projects/p?x' }],
+    ['a path that leads elsewhere', { path: '/v2/projects/p/../../admin' }],
+    ['a path that leads elsewhere, in disguise', { path: '/v2/projects/p/%2E%2e' }],
     ['an unknown kind', { kind: 'other' as 'trace' }],
   ])('with %s is none', (_, more) => {
     expect(decodeLine(withoutFeed(encodeLine(makeSource('r', more), '{}', 0, AT)))).toBeUndefined();
