@@ -5,8 +5,8 @@
  *     node examples/custom-dialect.mjs
  */
 import { SpanStatusCode, trace } from '@opentelemetry/api';
-import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
-import { FreeplaySpanExporter } from 'opentelemetry-exporter-freeplay';
+import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
+import { FreeplaySpanProcessor } from 'opentelemetry-exporter-freeplay';
 import { runExample } from './support.mjs';
 
 /** @typedef {import('opentelemetry-exporter-freeplay').Dialect} Dialect */
@@ -52,8 +52,8 @@ function asNumber(value) {
 }
 
 await runExample('A dialect of your own', async (onRecord) => {
-  const freeplay = new FreeplaySpanExporter({ dialects: [acmeDialect], onRecord });
-  const provider = new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(freeplay)] });
+  const freeplay = new FreeplaySpanProcessor({ dialects: [acmeDialect], onRecord });
+  const provider = new NodeTracerProvider({ spanProcessors: [freeplay] });
   provider.register();
 
   await trace.getTracer('acme-app').startActiveSpan('nightly report', async (span) => {

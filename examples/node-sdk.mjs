@@ -6,7 +6,7 @@
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { BatchSpanProcessor } from '@opentelemetry/sdk-trace-node';
-import { FreeplaySpanExporter } from 'opentelemetry-exporter-freeplay';
+import { FreeplaySpanProcessor } from 'opentelemetry-exporter-freeplay';
 import { startModelServer } from './demo/model-server.mjs';
 import { startOtlpReceiver } from './otlp-receiver.mjs';
 import { reportProblems, runExample } from './support.mjs';
@@ -14,14 +14,14 @@ import { reportProblems, runExample } from './support.mjs';
 await runExample('NodeSDK beside OTLP', async (onRecord) => {
   const collector = await startOtlpReceiver();
   const modelServer = await startModelServer();
-  const freeplay = new FreeplaySpanExporter({ onRecord });
+  const freeplay = new FreeplaySpanProcessor({ onRecord });
 
   // `spanProcessors` replaces `traceExporter` and what OTEL_TRACES_EXPORTER names, so the exporter that you have moves in too.
   const sdk = new NodeSDK({
     serviceName: 'weather-desk',
     spanProcessors: [
       new BatchSpanProcessor(new OTLPTraceExporter({ url: `${collector.url}/v1/traces` })),
-      new BatchSpanProcessor(freeplay),
+      freeplay,
     ],
     // For instrumentations that put messages into log events, such as the official one of OpenAI. The same holds here: log
     // processors that you have go into this list.

@@ -10,16 +10,16 @@ import { logs } from '@opentelemetry/api-logs';
 import { registerInstrumentations } from '@opentelemetry/instrumentation';
 import { OpenAIInstrumentation } from '@opentelemetry/instrumentation-openai';
 import { LoggerProvider } from '@opentelemetry/sdk-logs';
-import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
-import { FreeplaySpanExporter } from 'opentelemetry-exporter-freeplay';
+import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
+import { FreeplaySpanProcessor } from 'opentelemetry-exporter-freeplay';
 import { startModelServer } from './demo/model-server.mjs';
 import { runExample } from './support.mjs';
 
 await runExample('OpenAI with log events', async (onRecord) => {
   const modelServer = await startModelServer();
-  const freeplay = new FreeplaySpanExporter({ onRecord });
+  const freeplay = new FreeplaySpanProcessor({ onRecord });
 
-  const tracerProvider = new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(freeplay)] });
+  const tracerProvider = new NodeTracerProvider({ spanProcessors: [freeplay] });
   tracerProvider.register();
   const loggerProvider = new LoggerProvider({ processors: [freeplay.logRecordProcessor] });
   logs.setGlobalLoggerProvider(loggerProvider);

@@ -12,7 +12,7 @@ import { startLocalServer } from '../dist/local/server.mjs';
 
 /**
  * @typedef {import('opentelemetry-exporter-freeplay').FreeplayRecord} FreeplayRecord
- * @typedef {ReturnType<import('opentelemetry-exporter-freeplay').FreeplaySpanExporter['ledger']>} Ledger
+ * @typedef {ReturnType<import('opentelemetry-exporter-freeplay').FreeplaySpanProcessor['ledger']>} Ledger
  * @typedef {{ kind: string, id: string }} Arrived
  */
 
@@ -26,7 +26,7 @@ import { startLocalServer } from '../dist/local/server.mjs';
 
 /**
  * Where records go: the real service if the environment names a key and a project, else a local server that lives as long as
- * this process, for which the environment is filled in. Either way `new FreeplaySpanExporter()` finds its settings there.
+ * this process, for which the environment is filled in. Either way `new FreeplaySpanProcessor()` finds its settings there.
  *
  * @returns {Promise<Target>}
  */
@@ -126,7 +126,7 @@ export function findProblems(target, records, ledger) {
  * exit code 1 if something is missing.
  *
  * @param {string} title
- * @param {(onRecord: (record: FreeplayRecord) => void) => Promise<{ ledger(): Ledger }>} example gives back its exporter
+ * @param {(onRecord: (record: FreeplayRecord) => void) => Promise<{ ledger(): Ledger }>} example gives back its processor
  */
 export async function runExample(title, example) {
   const target = await openTarget();

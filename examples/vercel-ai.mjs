@@ -4,17 +4,17 @@
  *     node examples/vercel-ai.mjs
  */
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
+import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { streamText } from 'ai';
-import { FreeplaySpanExporter } from 'opentelemetry-exporter-freeplay';
+import { FreeplaySpanProcessor } from 'opentelemetry-exporter-freeplay';
 import { startModelServer } from './demo/model-server.mjs';
 import { runExample } from './support.mjs';
 import { askAboutWeather } from './weather-agent.mjs';
 
 await runExample('Vercel AI SDK', async (onRecord) => {
   const modelServer = await startModelServer();
-  const freeplay = new FreeplaySpanExporter({ onRecord });
-  const provider = new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(freeplay)] });
+  const freeplay = new FreeplaySpanProcessor({ onRecord });
+  const provider = new NodeTracerProvider({ spanProcessors: [freeplay] });
   provider.register();
 
   // A loop of model calls and tools: see weather-agent.mjs.

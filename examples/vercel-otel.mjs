@@ -4,9 +4,8 @@
  *     node examples/vercel-otel.mjs
  */
 import { trace } from '@opentelemetry/api';
-import { BatchSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { registerOTel } from '@vercel/otel';
-import { FreeplaySpanExporter } from 'opentelemetry-exporter-freeplay';
+import { FreeplaySpanProcessor } from 'opentelemetry-exporter-freeplay';
 import { startModelServer } from './demo/model-server.mjs';
 import { startOtlpReceiver } from './otlp-receiver.mjs';
 import { reportProblems, runExample } from './support.mjs';
@@ -16,12 +15,12 @@ await runExample('@vercel/otel', async (onRecord) => {
   process.env.OTEL_EXPORTER_OTLP_ENDPOINT = collector.url;
   process.env.OTEL_EXPORTER_OTLP_PROTOCOL = 'http/json';
   const modelServer = await startModelServer();
-  const freeplay = new FreeplaySpanExporter({ onRecord });
+  const freeplay = new FreeplaySpanProcessor({ onRecord });
 
   registerOTel({
     serviceName: 'weather-desk',
     // 'auto' keeps what `@vercel/otel` sets up by itself: Vercel's own tracing, and OTLP as the environment has it.
-    spanProcessors: ['auto', new BatchSpanProcessor(freeplay)],
+    spanProcessors: ['auto', freeplay],
   });
 
   const { askAboutWeather } = await import('./weather-agent.mjs');
