@@ -29,9 +29,10 @@ export function flatMessages(
 ): readonly Message[] | undefined {
   const nodes = listOf(readFlat(attributes, prefix));
   if (nodes.length === 0) return undefined;
-  return nodes.flatMap((node) => [
-    ...readMessages(functionResults(node) ?? flatMessage(node.children.get('message')), side),
-  ]);
+  return readMessages(
+    nodes.flatMap((node) => functionResults(node) ?? flatMessage(node.children.get('message'))),
+    side,
+  );
 }
 
 /** AutoGen's results stand beside the message that is to hold them. */
@@ -54,6 +55,15 @@ function flatMessage(node: FlatNode | undefined): readonly JsonObject[] {
     flatCall(call.children.get('tool_call')),
   );
   const legacy = leafText(node, 'function_call_name');
+  // Of the OpenAI Agents SDK's items, reasoning alone has parts and no role.
+  if (
+    role === undefined &&
+    id === undefined &&
+    content === undefined &&
+    calls.length === 0 &&
+    parts.length > 0
+  )
+    return [{ type: 'reasoning', content: parts }];
   const isMore =
     typeof content === 'string' && content !== '' && id === undefined && !repeats(content, parts);
   const message: JsonObject = {
