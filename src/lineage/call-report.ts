@@ -213,15 +213,15 @@ export function likeness(a: CallReport, b: CallReport, relation: Relation): numb
   // One scope tells of a call twice only where it says so itself: one inside the other, with one id, or as a summary.
   const repeats = relation.nested && (ids === 'same' || a.summary || b.summary);
   if (a.scope === b.scope && !repeats) return undefined;
-  if (ids === 'same' && !relation.sharedId) return SAME_ID + agreement(a, b);
+  if (ids === 'same' && !relation.sharedId) return SAME_ID;
   if (!areConcurrent(a, b) || !modelsAgree(a, b)) return undefined;
   const isEitherCut = a.isCut || b.isCut;
   if (!isEitherCut && compareTexts(a.question, b.question) === 'differ') return undefined;
   if (!repliesAgree(a, b, isEitherCut)) return undefined;
-  const failures = compareFailures(a, b, relation);
-  if (failures === 'differ') return undefined;
   const score =
-    agreement(a, b) + (failures === 'same' ? SAME_FAILURE : 0) + (ids === 'same' ? SAME_SHARED_ID : 0);
+    agreement(a, b) +
+    (isSameFailure(a, b, relation) ? SAME_FAILURE : 0) +
+    (ids === 'same' ? SAME_SHARED_ID : 0);
   if (score > 0) return score;
   if (!relation.nested)
     return isMute(a) !== isMute(b) && a.models.length > 0 && b.models.length > 0 ? SAME_MODEL : undefined;
@@ -321,11 +321,11 @@ function compareCalls(a: readonly string[], b: readonly string[]): Comparison {
 }
 
 /** Both failed: below each other that is one failure, beside each other only if one tells the other's words. */
-function compareFailures(a: CallReport, b: CallReport, { nested }: Relation): Comparison {
-  if (a.failure === undefined || b.failure === undefined) return 'incomparable';
-  if (nested) return 'same';
+function isSameFailure(a: CallReport, b: CallReport, { nested }: Relation): boolean {
+  if (a.failure === undefined || b.failure === undefined) return false;
+  if (nested) return true;
   const [long, brief] = a.failure.length > b.failure.length ? [a.failure, b.failure] : [b.failure, a.failure];
-  return brief !== '' && long.includes(brief) ? 'same' : 'incomparable';
+  return brief !== '' && long.includes(brief);
 }
 
 function modelsAgree(a: CallReport, b: CallReport): boolean {

@@ -38,17 +38,17 @@ export function groupDoubles(
   enclosing: (spanId: string) => string | undefined,
   work: Work = { comparisons: 0 },
 ): readonly (readonly CallReport[])[] {
-  if (reports.length < 2 || !mayRepeat(reports, enclosing)) return [];
+  if (!mayRepeat(reports, enclosing)) return [];
   const sorted = [...reports].sort(byStart);
   const grouping: Grouping = {
-    groups: new Map(sorted.map((report) => [report, [report]])),
+    groups: new Map(),
     enclosing,
     sharedIds: findSharedIds(sorted, enclosing),
     work,
   };
   joinNested(sorted, grouping);
   joinSiblings(sorted, grouping);
-  return [...new Set(grouping.groups.values())].filter((group) => group.length > 1);
+  return [...new Set(grouping.groups.values())];
 }
 
 /** Two spans of one scope report one call only if one lies inside the other. */
@@ -224,8 +224,8 @@ function shift(free: CallReport, cameFrom: ReadonlyMap<CallReport, CallReport>, 
 
 /** A group has one report of each scope: two of one scope are two calls. */
 function mayJoin(a: CallReport, b: CallReport, { groups, enclosing }: Grouping): boolean {
+  if (enclosing(a.spanId) === b.spanId || enclosing(b.spanId) === a.spanId) return false;
   const [groupA, groupB] = [groups.get(a) ?? [a], groups.get(b) ?? [b]];
-  if (groupA === groupB || enclosing(a.spanId) === b.spanId || enclosing(b.spanId) === a.spanId) return false;
   return !groupA.some((x) => groupB.some((y) => x.scope === y.scope));
 }
 
