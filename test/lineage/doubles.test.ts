@@ -19,6 +19,12 @@ function group(
   return names(groupDoubles(told.map(report), enclosing));
 }
 
+/** A reply of calls, by name and arguments. */
+function calls(...list: readonly (readonly [name: string, args: string])[]): Pick<Told, 'facts'> {
+  const toolCalls = list.map(([name, args]) => ({ id: undefined, name, arguments: args }));
+  return { facts: { choices: [{ role: 'assistant', parts: [], toolCalls }] } };
+}
+
 const SCOPES = ['langchain', 'openai', 'traceloop'];
 
 type Layout = 'nested' | 'siblings' | 'crossing';
@@ -74,6 +80,40 @@ describe('N equal parallel calls stay N', () => {
       { id: `b${n}`, scope: 'openai', from: 50 + n / 100, to: 899 + n, question: 'Hi', reply: 'Ho' },
     ]).flat();
     expect(group(told)).toHaveLength(500);
+  });
+
+  it('with all of one scope ended before any of the other', () => {
+    const told = Array.from({ length: 100 }, (_, n): Told[] => [
+      { id: `a${n}`, scope: 'langchain', from: 0, to: 900 + n, question: 'Hi', reply: 'Ho' },
+      { id: `b${n}`, scope: 'openai', from: 5, to: 100 + n, question: 'Hi', reply: 'Ho' },
+    ]).flat();
+    expect(group(told)).toHaveLength(100);
+  });
+
+  it.each<[string, (n: number) => Partial<Told>]>([
+    ['ids', (n) => ({ facts: { responseId: `r-${n}` } })],
+    ['questions', (n) => ({ question: `Q${n}` })],
+    ['replies', (n) => ({ reply: `R${n}` })],
+    ['questions and replies together', (n) => ({ question: `Q${n % 20}`, reply: `R${Math.floor(n / 20)}` })],
+    ['token counts', (n) => ({ facts: { usage: { input: n + 1, output: 900 - n } } })],
+  ])('with %s that tell them apart, ended in another order', (_, said) => {
+    const told = Array.from({ length: 400 }, (_, n): Told[] => [
+      { id: `a${n}`, scope: 'langchain', from: 0, to: 1000 + n, ...said(n) },
+      { id: `b${n}`, scope: 'openai', from: 5, to: 1000 - n, ...said(n) },
+    ]).flat();
+    expect(group(told)).toEqual(Array.from({ length: 400 }, (_, n) => `a${n}+b${n}`).sort());
+  });
+
+  it('pairs by the arguments of the calls in their replies', () => {
+    const asks = (city: string): Partial<Told> => ({ question: 'Hi', ...calls(['weather', `"${city}"`]) });
+    expect(
+      group([
+        { id: 'a1', scope: 'langchain', from: 0, to: 110, ...asks('Rome') },
+        { id: 'a2', scope: 'langchain', from: 0, to: 150, ...asks('Oslo') },
+        { id: 'b1', scope: 'openai', from: 5, to: 109, ...asks('Oslo') },
+        { id: 'b2', scope: 'openai', from: 5, to: 108, ...asks('Rome') },
+      ]),
+    ).toEqual(['a1+b2', 'a2+b1']);
   });
 
   it('pairs by what was said before it pairs by time', () => {
@@ -148,19 +188,15 @@ describe('response ids', () => {
     ).toEqual([]);
   });
 
-  it('of different makes prove nothing: a proxy invents its own', () => {
+  it.each([
+    ['chatcmpl-47b6c9d9-90f1', 'msg_01YKlHUkktEod'],
+    ['chatcmpl-47b6', 'chatcmpl-47b6c9d9-90f1-4f0a'],
+    ['gen-01YKlHUkktEod', 'msg_01YKlHUkktEod'],
+  ])('of different makes prove nothing: a proxy invents its own (%s, %s)', (one, other) => {
     expect(
       group([
-        {
-          id: 'a',
-          scope: 'x',
-          from: 0,
-          to: 10,
-          question: 'Hi',
-          reply: 'Ho',
-          ...ids('chatcmpl-47b6c9d9-90f1'),
-        },
-        { id: 'b', scope: 'y', from: 0, to: 10, question: 'Hi', reply: 'Ho', ...ids('msg_01YKlHUkktEod') },
+        { id: 'a', scope: 'x', from: 0, to: 10, question: 'Hi', reply: 'Ho', ...ids(one) },
+        { id: 'b', scope: 'y', from: 0, to: 10, question: 'Hi', reply: 'Ho', ...ids(other) },
       ]),
     ).toEqual(['a+b']);
   });
@@ -178,8 +214,8 @@ describe('response ids', () => {
     expect(
       group(
         [
-          { id: 'a', scope: 'x', from: 0, to: 10, ...ids('r-1') },
-          { id: 'b', scope: 'x', from: 1, to: 9, ...ids('r-1') },
+          { id: 'a', scope: 'x', from: 0, to: 10, question: 'Hi', ...ids('r-1') },
+          { id: 'b', scope: 'x', from: 1, to: 9, question: 'system: be brief', ...ids('r-1') },
         ],
         inside('b>a'),
       ),
@@ -202,35 +238,39 @@ describe('response ids', () => {
     expect(group(told)).toEqual(['a0+b0', 'a100+b100', 'a200+b200']);
     // One that only x told and one that only y told are two calls, however alike their ids.
     expect(group(told.filter(({ id }) => id !== 'b0' && id !== 'a200'))).toEqual(['a100+b100']);
+    // They are all there is to compare.
+    const bare = told.map(({ id, scope, from, to, facts }) => ({ id, scope, from, to, facts }));
+    expect(group(bare as Told[])).toEqual(['a0+b0', 'a100+b100', 'a200+b200']);
   });
 });
 
 describe('what disagrees is not one call', () => {
-  const base: Told = { id: 'a', scope: 'x', from: 0, to: 100, question: 'Hi', reply: 'Ho' };
+  const base: Told = {
+    id: 'a',
+    scope: 'x',
+    from: 0,
+    to: 100,
+    question: 'Hi',
+    reply: 'Ho, said the goat to the sheep and the dog',
+  };
   const other = (told: Partial<Told>): Told => ({ ...base, id: 'b', scope: 'y', from: 10, to: 90, ...told });
-  const call = (...calls: readonly string[]): Partial<Told> => ({
-    facts: {
-      choices: [
-        {
-          role: 'assistant',
-          parts: [],
-          toolCalls: calls.map((name) => ({ id: undefined, name, arguments: '{}' })),
-        },
-      ],
-    },
-  });
+  const call = (...named: readonly string[]): Partial<Told> =>
+    calls(...named.map((name) => [name, '{}'] as const));
 
   it.each<[string, Partial<Told>, boolean]>([
     ['the same', {}, true],
     ['another question', { question: 'Hey' }, false],
     ['another reply', { reply: 'No' }, false],
-    ['a reply that was cut', { reply: 'Ho' }, true],
+    ['a reply that was cut', { reply: 'Ho, said the goat to the sheep' }, true],
+    ['a short one that begins the same', { reply: 'Ho, said the goat to the shee' }, false],
     ['no reply', { reply: '' }, true],
     ['white space', { question: ' H i\n' }, true],
     ['another model', { facts: { requestModel: 'claude-sonnet-4-5' } }, false],
     ['a smaller model', { facts: { requestModel: 'gpt-4o-mini' } }, false],
     ['a version of the model', { facts: { responseModel: 'gpt-4o-2024-08-06' } }, true],
     ['the model with its vendor', { facts: { requestModel: 'openai/gpt-4o' } }, true],
+    ['the model in capitals', { facts: { requestModel: 'GPT-4o' } }, true],
+    ['a model whose name holds that of the other', { facts: { requestModel: 'chatgpt-4o-latest' } }, false],
     ['before', { from: -200, to: -100 }, false],
     ['half beside it', { from: 50, to: 150 }, false],
     ['a little beside it', { from: -5, to: 95 }, true],
@@ -272,18 +312,50 @@ describe('what disagrees is not one call', () => {
     expect(group([told, other(call('weather'))])).toEqual(['a+b']);
     expect(group([told, other(call('weathertime'))])).toEqual(['a+b']);
     expect(group([told, other(call('news'))])).toEqual([]);
+    expect(group([told, other(call('time', 'time'))])).toEqual([]);
   });
 
-  it('nothing to compare: equal token counts, and not none', () => {
-    const bare = (id: string, scope: string, input?: number): Told => ({
+  it('nothing but calls to compare: the same ones', () => {
+    const bare = (id: string, scope: string, ...named: readonly string[]): Told => ({
       id,
       scope,
       from: 0,
       to: 10,
-      facts: input === undefined ? {} : { usage: { input, output: 1 } },
+      ...call(...named),
+    });
+    expect(group([bare('a', 'x', 'time'), bare('b', 'y', 'time')])).toEqual(['a+b']);
+    expect(group([bare('a', 'x', 'time'), bare('b', 'y')])).toEqual([]);
+    expect(group([bare('a', 'x'), bare('b', 'y', 'time')])).toEqual([]);
+  });
+
+  it('nothing but failures to compare: one that tells the words of the other', () => {
+    const failed = (id: string, scope: string, message: string | undefined): Told => ({
+      id,
+      scope,
+      from: 0,
+      to: 10,
+      facts: message === undefined ? {} : { error: { message } },
+    });
+    const told = failed('a', 'x', 'Request failed: Overloaded, try again');
+    expect(group([told, failed('b', 'y', 'overloaded')])).toEqual(['a+b']);
+    expect(group([failed('b', 'x', 'overloaded'), { ...told, scope: 'y' }])).toEqual(['a+b']);
+    expect(group([told, failed('b', 'y', 'timeout')])).toEqual([]);
+    expect(group([told, failed('b', 'y', '')])).toEqual([]);
+    expect(group([told, failed('b', 'y', undefined)])).toEqual([]);
+  });
+
+  it('nothing to compare: equal token counts, and not none', () => {
+    const bare = (id: string, scope: string, input?: number, output = 8): Told => ({
+      id,
+      scope,
+      from: 0,
+      to: 10,
+      facts: input === undefined ? {} : { usage: { input, output } },
     });
     expect(group([bare('a', 'x', 5), bare('b', 'y', 5)])).toEqual(['a+b']);
     expect(group([bare('a', 'x', 5), bare('b', 'y', 6)])).toEqual([]);
+    expect(group([bare('a', 'x', 5, 8), bare('b', 'y', 5, 9)])).toEqual([]);
+    expect(group([bare('a', 'x', 0, 0), bare('b', 'y', 0, 0)])).toEqual([]);
     expect(group([bare('a', 'x'), bare('b', 'y')])).toEqual([]);
   });
 });
@@ -316,6 +388,23 @@ describe('a report that says nothing but the model', () => {
     expect(group([full, mute('b', 2, 98, 'claude-3-5-haiku')])).toEqual([]);
     expect(group([full, mute('b', 50, 150, model)])).toEqual([]);
     expect(group([mute('b', 0, 9, model), { ...mute('c', 0, 9, model), scope: 'z' }])).toEqual([]);
+    expect(group([full, { ...mute('b', 2, 98, model), facts: {} }])).toEqual([]);
+    expect(group([{ ...full, facts: {} }, mute('b', 2, 98, model)])).toEqual([]);
+  });
+
+  it.each<[string, Partial<Told>]>([
+    ['a question', { question: 'Hi' }],
+    ['a reply', { reply: 'Ho' }],
+    ['a call', calls(['time', '{}'])],
+    ['an id', { facts: { responseId: 'r-1' } }],
+    ['token counts', { facts: { usage: { input: 3 } } }],
+    ['a failure', { facts: { error: { type: '529' } } }],
+  ])('is none if it has %s', (_, said) => {
+    const requestModel = 'claude-3-5-sonnet';
+    const told: Told = { ...mute('b', 2, 98, requestModel), ...said };
+    const asked = said.question === undefined ? 'Hi' : '';
+    const beside: Told = { ...full, question: asked, reply: asked === '' ? 'Ho' : '' };
+    expect(group([beside, { ...told, facts: { requestModel, ...said.facts } }])).toEqual([]);
   });
 });
 
@@ -344,6 +433,13 @@ describe('one inside the other', () => {
     expect(
       group(
         [{ ...outer, facts: named }, bare('i', 10, 40, named), bare('j', 50, 90, named)],
+        inside('i>o', 'j>o'),
+      ),
+    ).toEqual([]);
+    const beside: Told = { ...outer, id: 'p', from: 200, to: 300, facts: named };
+    expect(
+      group(
+        [{ ...outer, facts: named }, beside, bare('i', 10, 40, named), bare('j', 50, 90, named)],
         inside('i>o', 'j>o'),
       ),
     ).toEqual([]);
@@ -384,10 +480,16 @@ describe('one inside the other', () => {
 describe('groups', () => {
   const told = fc.record({
     scope: fc.constantFrom('x', 'y', 'z'),
-    from: fc.integer({ min: 0, max: 60 }),
-    length: fc.integer({ min: 0, max: 60 }),
+    from: fc.constantFrom(0, 0, 0, 10, 20, 50),
+    length: fc.constantFrom(20, 20, 20, 10, 40, 0),
     question: fc.constantFrom('', 'Hi', 'Hey'),
-    reply: fc.constantFrom('', 'Ho', 'No'),
+    reply: fc.constantFrom(
+      '',
+      'Ho',
+      'No',
+      'Ho, said the goat to the sheep',
+      'Ho, said the goat to the sheep and the dog',
+    ),
     responseId: fc.constantFrom(undefined, undefined, undefined, 'r-1', 'r-2'),
     input: fc.constantFrom(undefined, 3, 4),
     outer: fc.option(fc.nat(20)),
