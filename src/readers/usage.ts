@@ -350,11 +350,8 @@ export function totalUsage(raw: RawUsage | undefined, byDialect: UsageRule): Usa
   if (!raw) return undefined;
   const rule = { ...byDialect, ...raw.rule };
   const cached = (raw.cacheRead ?? 0) + (raw.cacheWrite ?? 0);
-  const addCached = raw.input !== undefined && cached > 0 && inputExcludesCache(raw, cached, rule);
-  const addReasoning =
-    raw.output !== undefined &&
-    (raw.reasoning ?? 0) > 0 &&
-    outputExcludesReasoning(raw, cached, addCached, rule);
+  const addCached = inputExcludesCache(raw, cached, rule);
+  const addReasoning = outputExcludesReasoning(raw, cached, addCached, rule);
   const unnamed = rule.cachedInput === 'in-total' && cached === 0 ? beyondParts(raw) : 0;
   return {
     input: raw.input === undefined ? undefined : raw.input + (addCached ? cached : unnamed),
