@@ -6,7 +6,7 @@ import {
   normaliseRole,
 } from '../../src/completion/normalise.ts';
 import { readParameterBag, readParameters } from '../../src/readers/parameters.ts';
-import { readUsage, readUsageBag, totalUsage, usageRule } from '../../src/readers/usage.ts';
+import { mergeUsage, readUsage, readUsageBag, totalUsage, usageRule } from '../../src/readers/usage.ts';
 
 describe('roles', () => {
   it.each([
@@ -106,7 +106,7 @@ describe('providers', () => {
 });
 
 describe('usage', () => {
-  it.each<[string, string | undefined, string | undefined, object, { input: number; output: number }]>([
+  it.each<[string, string | undefined, string | undefined, object, object]>([
     [
       'otel-genai',
       undefined,
@@ -125,10 +125,10 @@ describe('usage', () => {
       'openllmetry',
       '0.22.0',
       'anthropic',
-      { input: 40, cacheRead: 60, cacheWrite: 10, output: 5 },
-      { input: 110, output: 5 },
+      { input: 90, cacheRead: 60, cacheWrite: 10, output: 5 },
+      { input: 160, output: 5 },
     ],
-    ['openllmetry', undefined, 'bedrock', { input: 40, cacheRead: 60, output: 5 }, { input: 100, output: 5 }],
+    ['openllmetry', undefined, 'bedrock', { input: 90, cacheRead: 60, output: 5 }, { input: 150, output: 5 }],
     [
       'openllmetry',
       '0.28.0',
@@ -138,15 +138,16 @@ describe('usage', () => {
     ],
     ['openllmetry', '0.22.0', 'openai', { input: 100, cacheRead: 60, output: 5 }, { input: 100, output: 5 }],
     ['openllmetry', '0.22.0', 'google', { input: 10, output: 8, reasoning: 4 }, { input: 10, output: 12 }],
-    ['vercel-ai', '5.0.1', 'anthropic', { input: 40, cacheRead: 60, output: 5 }, { input: 100, output: 5 }],
+    ['vercel-ai', '4.3.1', 'anthropic', { input: 90, cacheRead: 60, output: 5 }, { input: 150, output: 5 }],
+    ['vercel-ai', '5.0.1', 'anthropic', { input: 90, cacheRead: 60, output: 5 }, { input: 150, output: 5 }],
     ['vercel-ai', '6.0.1', 'anthropic', { input: 100, cacheRead: 60, output: 5 }, { input: 100, output: 5 }],
     ['vercel-ai', '5.0.1', 'openai', { input: 100, cacheRead: 60, output: 5 }, { input: 100, output: 5 }],
     [
       'claude-code',
       undefined,
       'anthropic',
-      { input: 4, cacheRead: 60, cacheWrite: 6, output: 5 },
-      { input: 70, output: 5 },
+      { input: 70, cacheRead: 60, cacheWrite: 6, output: 5 },
+      { input: 136, output: 5 },
     ],
     ['otel-genai', undefined, 'x', { input: 10, cacheRead: 60, output: 5 }, { input: 70, output: 5 }],
     ['otel-genai', undefined, 'x', { input: 10, output: 5, reasoning: 9 }, { input: 10, output: 14 }],
@@ -164,6 +165,33 @@ describe('usage', () => {
       { input: 10, output: 9, reasoning: 4, total: 19 },
       { input: 10, output: 9 },
     ],
+    [
+      'otel-genai',
+      undefined,
+      'x',
+      { input: 10, cacheRead: 6, output: 5, total: 21 },
+      { input: 16, output: 5 },
+    ],
+    [
+      'otel-genai',
+      undefined,
+      'x',
+      { input: 10, cacheRead: 60, output: 5, reasoning: 4, total: 79 },
+      { input: 70, output: 9 },
+    ],
+    ['otel-genai', undefined, 'x', { output: 5, reasoning: 5 }, { input: undefined, output: 5 }],
+    ['otel-genai', undefined, 'x', { cacheRead: 6, reasoning: 4 }, { input: undefined, output: undefined }],
+    ['openllmetry', undefined, 'google', { output: 5, reasoning: 4, total: 5 }, { output: 9 }],
+    ['sentry', '10.5.0', 'anthropic', { input: 10, output: 5, total: 75 }, { input: 70, output: 5 }],
+    ['sentry', '10.5.0', 'anthropic', { input: 10, output: 5 }, { input: 10, output: 5 }],
+    ['sentry', '10.5.0', 'anthropic', { input: 10, total: 75 }, { input: 10, output: undefined }],
+    [
+      'sentry',
+      '10.45.0',
+      'anthropic',
+      { input: 70, cacheRead: 60, output: 5, total: 80 },
+      { input: 70, output: 5 },
+    ],
   ])('%s %s, %s: %j', (dialect, version, provider, raw, total) => {
     expect(totalUsage(raw, usageRule(dialect, version, provider))).toMatchObject(total);
   });
@@ -174,7 +202,7 @@ describe('usage', () => {
     expect(totalUsage(undefined, usageRule('otel-genai', undefined, undefined))).toBeUndefined();
   });
 
-  it.each<[string, unknown, object]>([
+  it.each<[string, unknown, object, object?]>([
     [
       'OpenAI chat',
       {
@@ -184,6 +212,7 @@ describe('usage', () => {
         completion_tokens_details: { reasoning_tokens: 2 },
       },
       { input: 10, output: 5, cacheRead: 4, reasoning: 2 },
+      { input: 10, output: 5 },
     ],
     [
       'Responses',
@@ -194,16 +223,25 @@ describe('usage', () => {
         output_tokens_details: { reasoning_tokens: 2 },
       },
       { input: 10, output: 5, cacheRead: 4, reasoning: 2 },
+      { input: 10, output: 5 },
+    ],
+    [
+      'a proxy that adds up',
+      { prompt_tokens: 10, completion_tokens: 5, cache_read_input_tokens: 4 },
+      { input: 10, output: 5, cacheRead: 4 },
+      { input: 10, output: 5 },
     ],
     [
       'Anthropic',
       { input_tokens: 10, output_tokens: 5, cache_read_input_tokens: 4, cache_creation_input_tokens: 3 },
       { input: 10, output: 5, cacheRead: 4, cacheWrite: 3 },
+      { input: 17, output: 5 },
     ],
     [
       'Bedrock',
       { inputTokens: 10, outputTokens: 5, cacheReadInputTokens: 4, cacheWriteInputTokens: 3 },
       { input: 10, output: 5, cacheRead: 4, cacheWrite: 3 },
+      { input: 17, output: 5 },
     ],
     [
       'Gemini',
@@ -215,6 +253,7 @@ describe('usage', () => {
         totalTokenCount: 17,
       },
       { input: 10, output: 5, reasoning: 2, cacheRead: 4, total: 17 },
+      { input: 10, output: 7 },
     ],
     [
       'AI SDK 7',
@@ -227,8 +266,24 @@ describe('usage', () => {
       { prompt_tokens: '10', completion_tokens: { low: 5, high: 0, unsigned: true } },
       { input: 10 },
     ],
-  ])('of %s', (_, bag, expected) => {
+  ])('of %s', (_, bag, expected, total = {}) => {
     expect(readUsageBag(bag)).toMatchObject(expected);
+    expect(totalUsage(readUsageBag(bag), usageRule('otel-genai', undefined, undefined))).toMatchObject(total);
+  });
+
+  it('of two reports is the first of each count, and counts as the one does that has them', () => {
+    const whole = { input: 1, output: 2, cacheRead: 3, cacheWrite: 4, reasoning: 5, total: 6 };
+    const other = { input: 7, output: 7, cacheRead: 7, cacheWrite: 7, reasoning: 7, total: 7 };
+    expect(mergeUsage(whole, other)).toMatchObject(whole);
+    expect(mergeUsage({}, whole)).toMatchObject(whole);
+    expect(mergeUsage(undefined, whole)).toBe(whole);
+    expect(mergeUsage(whole, undefined)).toBe(whole);
+    const rule = { cachedInput: 'excluded' } as const;
+    expect(mergeUsage({ total: 6 }, { ...whole, rule })?.rule).toBe(rule);
+    for (const counts of [{ input: 1 }, { output: 2 }]) {
+      expect(mergeUsage(counts, { ...whole, rule })?.rule).toBeUndefined();
+      expect(mergeUsage({ ...counts, rule }, whole)?.rule).toBe(rule);
+    }
   });
 
   it.each([
