@@ -112,9 +112,8 @@ export function getErrorCode(error: unknown): string {
 }
 
 function read(value: unknown, key: string): unknown {
-  if (typeof value !== 'object' || value === null) return undefined;
   try {
-    return (value as Readonly<Record<string, unknown>>)[key];
+    return (value as Readonly<Record<string, unknown>> | null | undefined)?.[key];
   } catch {
     // A getter of a foreign error object may throw.
     return undefined;

@@ -85,9 +85,7 @@ function mergeAsked(a: Reading, b: Reading): Pick<Reading, 'instructions' | 'inp
   const system =
     a.instructions ?? nonEmpty(own.filter(isSystem)) ?? b.instructions ?? nonEmpty(other.filter(isSystem));
   if (!takeOther || !hasContent(other)) {
-    return hasSystem(own) || !hasContent(own)
-      ? { instructions: hasSystem(own) ? a.instructions : system, input: a.input ?? b.input }
-      : { instructions: system, input: a.input };
+    return { instructions: hasSystem(own) ? a.instructions : system, input: a.input ?? b.input };
   }
   return { instructions: system, input: spoken(other) };
 }
@@ -98,11 +96,7 @@ function isFuller(messages: readonly Message[], than: readonly Message[]): boole
   if (more === fewer) return pieces(messages) > pieces(than);
   const [last, other] = [messages.at(-1), than.at(-1)];
   return (
-    more > fewer &&
-    last?.role === other?.role &&
-    last !== undefined &&
-    other !== undefined &&
-    plainText(last) === plainText(other)
+    more > fewer && last !== undefined && last.role === other?.role && plainText(last) === plainText(other)
   );
 }
 
@@ -178,8 +172,8 @@ function mergeChoices(
   b: readonly Message[] | undefined,
 ): readonly Message[] | undefined {
   const [first, ...rest] = a ?? [];
-  const other = b?.[0];
+  const [other, ...others] = b ?? [];
   if (!first || !hasContent([first])) return hasContent(b) ? b : (a ?? b);
   if (!other) return a;
-  return [completeReply(first, other), ...(rest.length > 0 ? rest : (b ?? []).slice(1))];
+  return [completeReply(first, other), ...(rest.length > 0 ? rest : others)];
 }
