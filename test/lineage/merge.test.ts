@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Message, Reading, ToolCall } from '../../src/completion/completion.ts';
-import { mergeReadings } from '../../src/lineage/merge.ts';
+import { mergeReadings, weigh } from '../../src/lineage/merge.ts';
 import { asked, reading, said } from './support.ts';
 
 const SYSTEM: Message = { role: 'system', parts: [{ kind: 'text', text: 'Be brief.' }], toolCalls: [] };
@@ -44,8 +44,42 @@ describe('each fact from the report that has it', () => {
     });
   });
 
+  it('whatever it is', () => {
+    const facts = (mark: string): Partial<Reading> => ({
+      tools: [{ name: mark }],
+      outputSchema: { title: mark },
+      parameters: { seed: mark.length, [mark]: true },
+      usage: { input: mark.length, output: mark.length, cacheRead: 1, cacheWrite: 2, reasoning: 3 },
+      provider: mark,
+      requestModel: mark,
+      responseModel: mark,
+      responseId: mark,
+      finishReasons: [mark],
+      serviceTier: mark,
+      serverAddress: mark,
+      timeToFirstToken: mark.length,
+      error: { type: mark, message: mark, stack: mark },
+      evalResults: { [mark]: true },
+      agentName: mark,
+      extra: { mark, [mark]: true },
+      notes: [{ kind: 'missing', text: mark }],
+    });
+    const [one, other] = [facts('one'), facts('other')];
+    expect(merge({}, one)).toMatchObject(one);
+    expect(merge(one, {})).toMatchObject(one);
+    expect(merge(one, other)).toMatchObject({
+      ...one,
+      extra: { ...other.extra, ...one.extra },
+      parameters: { ...other.parameters, ...one.parameters },
+      notes: [...(one.notes ?? []), ...(other.notes ?? [])],
+    });
+  });
+
   it('a provider that was guessed gives way to one that was reported', () => {
-    const notes = [{ kind: 'guessed', text: 'provider from the model name gpt-4o' }] as const;
+    const notes = [
+      { kind: 'missing', text: 'reply' },
+      { kind: 'guessed', text: 'provider from the model name gpt-4o' },
+    ] as const;
     expect(merge({ provider: 'openai', notes }, { provider: 'azure_openai' }).provider).toBe('azure_openai');
   });
 
@@ -62,6 +96,12 @@ describe('each fact from the report that has it', () => {
     expect([inside.instructions, inside.input]).toEqual([undefined, [SYSTEM, asked('Hi')]]);
     const lost = merge({ input: [asked('Hi')] }, { input: [SYSTEM, asked('Hi')] });
     expect([lost.instructions, lost.input]).toEqual([[SYSTEM], [asked('Hi')]]);
+    const developer: Message = { ...SYSTEM, role: 'developer' };
+    const named = merge(
+      { input: [developer, asked('Hi')] },
+      { instructions: [SYSTEM], input: [asked('Hi')] },
+    );
+    expect([named.instructions, named.input]).toEqual([undefined, [developer, asked('Hi')]]);
   });
 
   it('media that the chosen one could not carry', () => {
@@ -77,10 +117,27 @@ describe('each fact from the report that has it', () => {
     expect(merge({ input: [image('aGk=')] }, { input: [image()] }).input).toEqual([image('aGk=')]);
   });
 
+  it.each<[string, Message, Message]>([
+    ['a text', { ...asked(''), parts: [] }, asked('Hi')],
+    ['a call', { ...said('Ho'), toolCalls: [] }, { ...calling({}), parts: said('Ho').parts }],
+    ['the id of a call', calling({}), calling({ id: 'c1' })],
+    [
+      'the id of a result',
+      { ...asked('7°'), role: 'tool' },
+      { ...asked('7°'), role: 'tool', toolCallId: 'c1' },
+    ],
+  ])('the history that lost %s from the one that has it', (_, poor, rich) => {
+    const history = (message: Message): Partial<Reading> => ({ input: [asked('Hi'), message, said('!')] });
+    expect(merge(history(poor), history(rich)).input).toEqual(history(rich).input);
+    expect(merge(history(rich), history(poor)).input).toEqual(history(rich).input);
+  });
+
   it('the messages before the only one that the chosen one kept, not those that came after', () => {
     const history = [asked('Hi'), said('Ho'), asked('And?')];
     expect(merge({ input: [asked('And?')] }, { input: history }).input).toEqual(history);
+    expect(merge({ input: history }, { input: [asked('And?')] }).input).toEqual(history);
     expect(merge({ input: [asked('Hi')] }, { input: history }).input).toEqual([asked('Hi')]);
+    expect(merge({ input: [said('And?')] }, { input: history }).input).toEqual([said('And?')]);
   });
 
   it('descriptions and schemas of tools', () => {
@@ -88,7 +145,24 @@ describe('each fact from the report that has it', () => {
     expect(merge({ tools: [{ name: 'weather' }] }, { tools: [whole, { name: 'time' }] }).tools).toEqual([
       expect.objectContaining(whole),
     ]);
+    const own = { name: 'weather', description: 'Today', parameters: {}, strict: false };
+    expect(merge({ tools: [own] }, { tools: [{ ...whole, strict: true }] }).tools).toEqual([own]);
+    expect(merge({ tools: [whole] }, { tools: [own] }).tools).toEqual([{ ...whole, strict: false }]);
   });
+});
+
+it.each<[string, Partial<Reading>, Partial<Reading>]>([
+  ['a question', {}, { input: [asked('Hi')] }],
+  ['a reply', {}, { choices: [said('Ho')] }],
+  ['instructions', {}, { instructions: [SYSTEM] }],
+  ['a call', { choices: [calling()] }, { choices: [calling({})] }],
+  ['the id of a call', { choices: [calling({})] }, { choices: [calling({ id: 'c1' })] }],
+  ['tools', {}, { tools: [{ name: 'weather' }] }],
+  ['parameters', {}, { parameters: { seed: 1 } }],
+  ['counts', {}, { usage: { input: 1 } }],
+  ['an id', {}, { responseId: 'r-1' }],
+])('a report weighs more with %s', (_, less, more) => {
+  expect(weigh(reading(more))).toBeGreaterThan(weigh(reading(less)));
 });
 
 describe('the reply', () => {
@@ -127,6 +201,17 @@ describe('the reply', () => {
 
   it('gets choices that only the other has', () => {
     expect(merge({ choices: [said('a')] }, { choices: [said('a'), said('b')] }).choices).toHaveLength(2);
+    expect(merge({ choices: [said('a'), said('b')] }, { choices: [said('a')] }).choices).toHaveLength(2);
+  });
+
+  it('is no empty one where the other has more', () => {
+    const empty = calling();
+    expect(merge({ choices: [empty] }, { choices: [said('Ho')] }).choices).toEqual([said('Ho')]);
+    expect(merge({ choices: [said('Ho')] }, { choices: [empty] }).choices?.[0]?.parts).toEqual(
+      said('Ho').parts,
+    );
+    expect(merge({ choices: [empty] }, {}).choices).toEqual([empty]);
+    expect(merge({}, { choices: [empty] }).choices).toEqual([empty]);
   });
 });
 
