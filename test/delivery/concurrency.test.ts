@@ -10,6 +10,8 @@ it('grows under backlog only, up to the ceiling', () => {
   const concurrency = createConcurrency(20);
   for (let success = 0; success < 100; success++) concurrency.onSuccess(0, 50);
   expect([concurrency.limit, concurrency.canGrow()]).toEqual([8, true]);
+  concurrency.onSuccess(1_000, 50);
+  expect(concurrency.limit).toBe(9);
   for (let success = 0; success < 100; success++) concurrency.onSuccess(1_000, 50);
   expect([concurrency.limit, concurrency.canGrow()]).toEqual([20, false]);
 });
@@ -30,7 +32,10 @@ it('halves on 429, never below one, and then grows by one per round', () => {
   const concurrency = createConcurrency(64);
   concurrency.onThrottled();
   expect(concurrency.limit).toBe(4);
-  for (let success = 0; success < 5; success++) concurrency.onSuccess(1_000, 50);
+  concurrency.onSuccess(1_000, 50);
+  for (let time = 0; time < 4; time++) concurrency.begin();
+  expect(concurrency.hasRoom()).toBe(false);
+  for (let success = 1; success < 5; success++) concurrency.onSuccess(1_000, 50);
   expect(concurrency.limit).toBe(5);
   for (let time = 0; time < 10; time++) concurrency.onThrottled();
   expect(concurrency.limit).toBe(1);
@@ -43,4 +48,8 @@ it('has room while fewer are under way than the limit', () => {
   expect(concurrency.hasRoom()).toBe(false);
   concurrency.end();
   expect(concurrency.hasRoom()).toBe(true);
+  concurrency.begin();
+  concurrency.begin();
+  concurrency.end();
+  expect(concurrency.hasRoom()).toBe(false);
 });
