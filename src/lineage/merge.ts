@@ -81,7 +81,7 @@ function mergeAsked(a: Reading, b: Reading): Pick<Reading, 'instructions' | 'inp
   const [own, other] = [a.input ?? [], b.input ?? []];
   const spoken = (messages: readonly Message[]): readonly Message[] =>
     messages.filter((message) => !isSystem(message));
-  const takeOther = !hasContent(own) || isFuller(spoken(other), spoken(own));
+  const takeOther = !hasContent(spoken(own)) || isFuller(spoken(other), spoken(own));
   const system =
     a.instructions ?? nonEmpty(own.filter(isSystem)) ?? b.instructions ?? nonEmpty(other.filter(isSystem));
   if (!takeOther || !hasContent(other)) {

@@ -96,6 +96,8 @@ describe('each fact from the report that has it', () => {
     expect([inside.instructions, inside.input]).toEqual([undefined, [SYSTEM, asked('Hi')]]);
     const lost = merge({ input: [asked('Hi')] }, { input: [SYSTEM, asked('Hi')] });
     expect([lost.instructions, lost.input]).toEqual([[SYSTEM], [asked('Hi')]]);
+    const alone = merge({ input: [SYSTEM] }, { input: [SYSTEM, asked('Hi')] });
+    expect([alone.instructions, alone.input]).toEqual([[SYSTEM], [asked('Hi')]]);
     const developer: Message = { ...SYSTEM, role: 'developer' };
     const named = merge(
       { input: [developer, asked('Hi')] },
