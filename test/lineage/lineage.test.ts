@@ -105,6 +105,11 @@ describe('parents in a whole trace', () => {
     expect(records.get(GROUP)?.body).not.toHaveProperty('parent_id');
   });
 
+  it('that are to come are named at once, over those in hand that are none', () => {
+    const [record] = inPieces().add(chat(3, 2), http(2, 1));
+    expect(record?.body.parent_id).toBe(idOf(1));
+  });
+
   it('that are missing fall back to the group', () => {
     expect(whole(chat(2, 1)).get(idOf(2))?.body.parent_id).toBe(GROUP);
   });
@@ -354,11 +359,23 @@ describe('inheritance', () => {
     expect(record?.receipt.rules.join()).toContain('from the enclosing span');
   });
 
+  it('is of a second report, too, by what it encloses beside its call', () => {
+    const definitions = '[{"type":"function","name":"weather","description":"d","parameters":{}}]';
+    const outer = chatAttributes({ question: 'q3', answer: 'a3' });
+    const records = whole(
+      span(1, undefined, { ...outer, 'gen_ai.tool.definitions': definitions }, { scope: 'x', end: 900 }),
+      chat(2, 1),
+      chat(3, 1),
+    );
+    for (const n of [2, 3]) expect(records.get(idOf(n))?.body.tool_schema).toHaveLength(1);
+  });
+
   it('reaches children that come after their ancestors, across batches', () => {
     const pieces = inPieces();
-    pieces.add(agent(2, 1, { 'session.id': 's-1' }));
+    pieces.add(agent(2, 1, { 'session.id': 's-1', 'metadata.plan': 'pro' }));
     const [record] = pieces.add(chat(3, 2));
     expect(record?.sessionId).toBe(sessionIdOf('s-1'));
+    expect(record?.body.session_info.custom_metadata).toMatchObject({ plan: 'pro' });
     expect(record?.body.parent_id).toBe(idOf(2));
   });
 });
@@ -404,6 +421,51 @@ describe('what becomes what', () => {
     const around = whole(chat(2, 1), chat(3, 1), run(1));
     expect([1, 2, 3].map((n) => around.get(idOf(n))?.kind)).toEqual(['trace', 'completion', 'completion']);
     expect(whole(run(1)).get(idOf(1))?.kind).toBe('completion');
+  });
+
+  describe('is no call for a model span around several calls of another scope', () => {
+    const around = (attributes: object, ...inner: SdkSpan[]) =>
+      whole(chat(1, undefined, attributes, { scope: 'wrapper', end: 900 }), ...inner).get(idOf(1));
+    const [one, other] = [chat(2, 1), chat(3, 1)];
+
+    it('of which it is no report', () => {
+      expect(around({}, one, other)?.kind).toBe('trace');
+      expect(around({}, one, other, chat(4, 1))?.kind).toBe('trace');
+    });
+
+    it('but where it is a report of one, that one is recorded', () => {
+      const said = chatAttributes({ question: 'q3', answer: 'a3' });
+      expect(around(said, one, other)?.receipt.rules.join()).toContain('second report of the call');
+    });
+
+    it.each<[string, object, readonly SdkSpan[]]>([
+      ['one call', {}, [one]],
+      [
+        'calls of its own scope',
+        {},
+        [chat(2, 1, {}, { scope: 'wrapper' }), chat(3, 1, {}, { scope: 'wrapper' })],
+      ],
+      ['calls, with an answer of its own', { 'gen_ai.response.id': 'r-1' }, [one, other]],
+    ])('but is one around %s', (_, attributes, inner) => {
+      expect(around(attributes, ...inner)?.kind).toBe('completion');
+    });
+  });
+
+  it('is no second call for reports that come later, each of the call that is most like it', () => {
+    const pieces = inPieces();
+    const said = (question: string) => chatAttributes({ question, answer: 'Ho' });
+    const call = (n: number, scope: string, question: string, end: number) =>
+      span(n, 99, said(question), { scope, start: 10, end });
+    pieces.add(call(1, 'x', 'Hi', 100), call(2, 'x', 'Hey', 100), call(3, 'x', 'Hi', 140));
+    const told = (n: number, question: string, end: number) =>
+      pieces.add(call(n, 'y', question, end)).map(({ kind, receipt }) => [kind, receipt.rules.join()]);
+    const late = (n: number) =>
+      `second report of the call recorded for span ${spanIdOf(n)}, too late to merge`;
+    expect(told(4, 'Hi', 139)).toEqual([['trace', late(3)]]);
+    expect(told(5, 'Hey', 99)).toEqual([['trace', late(2)]]);
+    expect(told(6, 'Hi', 138)).toEqual([['trace', late(1)]]);
+    // All three have been told of twice.
+    expect(told(7, 'Hi', 99)).toEqual([['completion', '']]);
   });
 
   it('is no record for a span that the filter declines', () => {
