@@ -1,6 +1,8 @@
 /** What of one span becomes what in the body. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { convertSpans, type FreeplayOptions, type FreeplayRecord, sessionIdOf } from '../../src/index.ts';
+import { toUnixSeconds } from '../../src/record/times.ts';
 import type { Json } from '../contract/support/truth.ts';
 import { chatAttributes, complaintsOf, makeSpan } from '../property/support.ts';
 
@@ -65,6 +67,15 @@ describe('a completion', () => {
     ).body;
     expect(call_info.start_time).toBe(Number('1790000000.123456789'));
     expect(call_info.end_time).toBe(Number('1790000001.000000001'));
+  });
+
+  it('has times that round as their decimals do', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1e9, max: 4e9 }), fc.nat(999_999_999), (seconds, nanos) => {
+        expect(toUnixSeconds([seconds, nanos])).toBe(Number(`${seconds}.${String(nanos).padStart(9, '0')}`));
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('never ends before it starts', () => {

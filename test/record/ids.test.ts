@@ -14,6 +14,9 @@ describe('ids', () => {
 
   it('of a completion are the span id and half of the trace id', () => {
     expect(completionIdOf({ traceId: TRACE, spanId: SPAN })).toBe('00f067aa-0ba9-42b7-a3ce-929d0e0e4736');
+    expect(completionIdOf({ traceId: TRACE.toUpperCase(), spanId: SPAN.toUpperCase() })).toBe(
+      '00f067aa-0ba9-42b7-a3ce-929d0e0e4736',
+    );
   });
 
   it.each([
