@@ -61,22 +61,22 @@ function signature(parentId: string, name: string, args: string): string {
   return `${parentId}\u0000${name}\u0000${key}`;
 }
 
-/** Arguments compare as JSON, whatever order the keys were written in. */
+/** Arguments compare as JSON, whatever order the keys were written in; as text where they are none, or too deep. */
 function canonicalArguments(args: string): string {
   try {
-    return JSON.stringify(sortKeys(JSON.parse(args), 0));
+    return JSON.stringify(sortKeys(JSON.parse(args)));
   } catch {
     return args;
   }
 }
 
-function sortKeys(value: unknown, depth: number): unknown {
-  if (typeof value !== 'object' || value === null || depth > 32) return value;
-  if (Array.isArray(value)) return value.map((item) => sortKeys(item, depth + 1));
+function sortKeys(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(sortKeys);
   return Object.fromEntries(
     Object.entries(value)
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, item]) => [key, sortKeys(item, depth + 1)]),
+      .map(([key, item]) => [key, sortKeys(item)]),
   );
 }
 

@@ -191,6 +191,26 @@ describe('a tool', () => {
     expect(records.get(idOf(4))?.body.parent_id).toBe(idOf(2));
   });
 
+  it('hangs there by arguments in any order of their keys, however deep', () => {
+    const asksFor = (args: string) => ({
+      'gen_ai.output.messages': `[{"role":"assistant","parts":[{"type":"tool_call","name":"weather","arguments":${args}}]}]`,
+    });
+    const parentOf = (asked: string, given: string) =>
+      whole(agent(1), chat(2, 1, asksFor(asked)), tool(3, 1, { 'gen_ai.tool.call.arguments': given })).get(
+        idOf(3),
+      )?.body.parent_id;
+    expect(parentOf('{"a":null,"b":[{"c":1,"d":"x"}]}', '{"b":[{"d":"x","c":1}],"a":null}')).toBe(idOf(2));
+    expect(parentOf('{"a":null,"b":[{"c":1,"d":"x"}]}', '{"b":[{"d":"x","c":2}],"a":null}')).toBe(GROUP);
+    const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
+    expect(parentOf(`{"a":${deep}}`, '{"a":[]}')).toBe(GROUP);
+  });
+
+  it('hangs under the latest of many completions that asked for the same', () => {
+    const askers = Array.from({ length: 40 }, (_, n) => chat(n + 2, 1, calls('c1')));
+    const records = whole(agent(1), ...askers, tool(50, 1, { 'gen_ai.tool.call.id': 'c1' }));
+    expect(records.get(idOf(50))?.body.parent_id).toBe(idOf(41));
+  });
+
   it('hangs under its enclosing span where nobody asked', () => {
     const records = whole(
       agent(2, 1),
@@ -511,6 +531,15 @@ describe('bounds', () => {
     for (let n = 0; n < 50; n++) pieces.add(chat(n, 999));
     expect(pieces.lineage.stats().evictedTraces).toBeGreaterThan(0);
     expect(pieces.settle()).toHaveLength(1);
+  });
+
+  it('forget the tool calls that were asked for first', () => {
+    const pieces = inPieces({ maxSpansPerTrace: 10 });
+    for (let n = 2; n < 30; n++) pieces.add(chat(n, 1, calls(`c${n}`)));
+    const parentOf = (n: number, id: string) =>
+      pieces.add(tool(n, 1, { 'gen_ai.tool.call.id': id }))[0]?.body.parent_id;
+    expect(parentOf(40, 'c29')).toBe(idOf(29));
+    expect(parentOf(41, 'c2')).toBe(idOf(1));
   });
 
   it('count span ids that meet after stamping', () => {
