@@ -1,6 +1,7 @@
 /** Structure without content, masks, media, and bodies over the limit. */
 import { describe, expect, it } from 'vitest';
 import { convertSpans, type FreeplayOptions, type FreeplayRecord, type Media } from '../../src/index.ts';
+import { MASKED, maskBody } from '../../src/record/mask.ts';
 import { SCENARIO_FILES, scenarioNamed } from '../contract/support/corpus.ts';
 import { toSdkLog, toSdkSpan } from '../contract/support/sdk-shapes.ts';
 import { type Json, servedCalls } from '../contract/support/truth.ts';
@@ -100,6 +101,24 @@ describe('masks', () => {
     expect(record.receipt.masked).toEqual(['messages[0].content']);
   });
 
+  it('may take all of a text, but not of a name that the API wants', () => {
+    const masked = maskBody(
+      { messages: [{ role: 'user', content: 'Hi' }], call_info: { model: 'gpt-4o', provider: 'openai' } },
+      [() => ''],
+    );
+    expect(masked.body).toEqual({
+      messages: [{ role: 'user', content: '' }],
+      call_info: { model: MASKED, provider: MASKED },
+    });
+    expect(masked.paths).toEqual(['messages[0].content', 'call_info.model', 'call_info.provider']);
+  });
+
+  it('make no prototype of a key', () => {
+    const inputs = JSON.parse('{"__proto__":{"a":"x"},"b":"secret"}');
+    const { body } = maskBody({ inputs }, [(text) => text.toUpperCase()]) as { body: Json };
+    expect([body.inputs, body.inputs.a]).toEqual([{ b: 'SECRET' }, undefined]);
+  });
+
   it('come before shrinking: what is cut was masked', () => {
     const secret = `sk-${'a1B2'.repeat(10)}`;
     const record = one(
@@ -166,8 +185,18 @@ describe('media', () => {
 
   it('become a placeholder with type, size and hash', () => {
     const [, placeholder] = one('placeholder');
-    expect(placeholder.text).toMatch(/^\[image\/png, \d+ bytes, sha256 [\da-f]{16}\]$/);
+    expect(placeholder.text).toMatch(/^\[image\/png, 18 bytes, sha256 [\da-f]{16}\]$/);
     expect(JSON.stringify(placeholder)).not.toContain(image.content);
+  });
+
+  it.each<[object, string]>([
+    [{ type: 'uri', uri: 'https://store.test/1' }, '[image, https://store.test/1]'],
+    [
+      { type: 'uri', uri: 'https://store.test/1', mime_type: 'image/png' },
+      '[image/png, https://store.test/1]',
+    ],
+  ])('become a placeholder with what is known of %j', (part, expected) => {
+    expect(one('placeholder', { modality: 'image', ...part })[1].text).toBe(expected);
   });
 
   it('become what a function makes of them', () => {

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NODE_FILES } from '../../src/spool/files.ts';
-import { decodeLine, encodeLine, type SpoolRecord, toOneLine } from '../../src/spool/line.ts';
+import { decodeLine, encodeLine, type Rejection, type SpoolRecord, toOneLine } from '../../src/spool/line.ts';
 import { encodeMarks, readMarks, readRecords } from '../../src/spool/read-segment.ts';
 import { makeFolder, makeSource } from './support.ts';
 
@@ -74,9 +74,18 @@ describe('a line', () => {
     ['a path with a query', { path: '/v2/projects/p?x' }],
     ['a path that leads elsewhere', { path: '/v2/projects/p/../../admin' }],
     ['a path that leads elsewhere, in disguise', { path: '/v2/projects/p/%2E%2e' }],
+    ['a path that is no text', { path: ['/v2/projects/p'] as unknown as string }],
+    ['a project that is no text', { projectId: 5 as unknown as string }],
     ['an unknown kind', { kind: 'other' as 'trace' }],
   ])('with %s is none', (_, more) => {
     expect(decodeLine(withoutFeed(encodeLine(makeSource('r', more), '{}', 0, AT)))).toBeUndefined();
+  });
+
+  it('without the words of a rejection tells of none', () => {
+    for (const rejection of [undefined, { status: 422 } as Rejection])
+      expect(
+        decodeLine(withoutFeed(encodeLine(makeSource('r', rejection && { rejection }), '{}', 0, AT))),
+      ).not.toHaveProperty('rejection');
   });
 
   it('with a number beyond the bound is none', () => {
