@@ -76,10 +76,9 @@ export function rollupOfCompletion(start: HrTime, end: HrTime, reading: Reading,
   };
 }
 
-/** Whether `plainText` gives any, without unescaping it. */
+/** Whether any text is there, without unescaping it. */
 function hasText(message: Message): boolean {
-  const texts = message.parts.filter((part) => part.kind === 'text');
-  return texts.length > 1 || texts.some((part) => !isEmptyText(part.text));
+  return message.parts.some((part) => part.kind === 'text' && !isEmptyText(part.text));
 }
 
 /** The texts of a message, or `undefined` if it has none. */

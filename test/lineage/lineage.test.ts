@@ -92,6 +92,12 @@ describe('parents in a whole trace', () => {
     expect(records.size).toBe(3);
   });
 
+  it('show the first question and the last reply below them, calls where it is no text', () => {
+    const texts = whole(chat(5, 1), chat(3, 1), chat(4, 1), http(1)).get(GROUP)?.body;
+    expect([texts?.input, texts?.output]).toEqual(['q3', 'a5']);
+    expect(whole(chat(2, 1, calls('c1')), http(1)).get(GROUP)?.body.output).toBe('weather({"city":"Oslo"})');
+  });
+
   it('of a lone root inference are the group, which is not recorded', () => {
     const records = whole(chat(1));
     expect([...records.keys()]).toEqual([idOf(1)]);
