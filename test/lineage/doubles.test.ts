@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type CallReport, likeness } from '../../src/lineage/call-report.ts';
+import { areDoubles, type CallReport, likeness, mostAlike } from '../../src/lineage/call-report.ts';
 import { groupDoubles } from '../../src/lineage/doubles.ts';
 import { names, report, type Told } from './support.ts';
 
@@ -474,6 +474,56 @@ describe('one inside the other', () => {
     const i: Told = { ...outer, id: 'i', scope: 'y', from: 1, to: 99 };
     const k: Told = { ...outer, id: 'k', scope: 'z', from: 2, to: 98 };
     expect(group([outer, i, k], inside('i>o', 'k>o'))).toEqual(['i+k+o']);
+  });
+});
+
+describe('a report that comes late', () => {
+  const base: Told = { id: 'a', scope: 'x', from: 0, to: 100, question: 'Hi', reply: 'Ho' };
+  const other = (told: Partial<Told>): CallReport => report({ ...base, id: 'b', scope: 'y', ...told });
+
+  it('of the same scope is of the call only inside it or around it, with its id or as a summary', () => {
+    const own = report({ ...base, facts: { responseId: 'r-1' } });
+    const told = (facts: NonNullable<Told['facts']>): CallReport => other({ scope: 'x', facts });
+    for (const facts of [{ responseId: 'r-1' }, { yields: 'workflow' as const }]) {
+      expect([areDoubles(own, told(facts), true), areDoubles(told(facts), own, true)]).toEqual([true, true]);
+      expect(areDoubles(own, told(facts), false)).toBe(false);
+    }
+    expect(areDoubles(own, told({}), true)).toBe(false);
+  });
+
+  it('is of no call where nothing says so', () => {
+    const bare = { question: '', reply: '' };
+    expect(areDoubles(report({ ...base, ...bare }), other(bare), true)).toBe(false);
+  });
+
+  it('is of the call that is most like it, of equal ones the nearest', () => {
+    const [equal, nearer, less] = [
+      other({ id: 'equal', to: 90 }),
+      other({ id: 'nearer', to: 99 }),
+      other({ id: 'less', reply: '' }),
+    ];
+    const found = (...others: readonly CallReport[]) => mostAlike(report(base), others, undefined)?.spanId;
+    for (const others of [
+      [equal, less],
+      [less, equal],
+    ])
+      expect(found(...others)).toBe('equal');
+    for (const others of [
+      [equal, nearer, less],
+      [less, nearer, equal],
+    ])
+      expect(found(...others)).toBe('nearer');
+    expect(found(other({ question: 'Hey' }))).toBeUndefined();
+  });
+
+  it('of the same scope is of the call it hangs under', () => {
+    const facts = { responseId: 'r-1' };
+    const [above, beside] = [
+      other({ id: 'above', scope: 'x', facts }),
+      other({ id: 'beside', scope: 'x', facts }),
+    ];
+    expect(mostAlike(report({ ...base, facts }), [beside, above, beside], 'above')).toBe(above);
+    expect(mostAlike(report({ ...base, facts }), [beside], 'above')).toBeUndefined();
   });
 });
 
