@@ -90,6 +90,14 @@ describe('N equal parallel calls stay N', () => {
     expect(group(told)).toHaveLength(100);
   });
 
+  it('with a few told of twice, the last of many', () => {
+    const told = Array.from({ length: 300 }, (_, n): Told => {
+      return { id: `b${n}`, scope: 'openai', from: n * 10, to: n * 10 + 8, question: 'Hi', reply: 'Ho' };
+    });
+    const last = told.slice(-5).map((one): Told => ({ ...one, id: `a${one.id}`, scope: 'langchain' }));
+    expect(group([...told, ...last])).toEqual(last.map(({ id }) => `${id}+${id.slice(1)}`));
+  });
+
   it.each<[string, (n: number) => Partial<Told>]>([
     ['ids', (n) => ({ facts: { responseId: `r-${n}` } })],
     ['questions', (n) => ({ question: `Q${n}` })],

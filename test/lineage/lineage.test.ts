@@ -116,6 +116,14 @@ describe('parents in a whole trace', () => {
     expect(record?.body.parent_id).toBe(idOf(1));
   });
 
+  it('are what freeplay.parent.id says, but never the span itself', () => {
+    const parentOf = (id: string) =>
+      whole(http(1), agent(3, 1), chat(2, 1, { 'freeplay.parent.id': id })).get(idOf(2))?.body.parent_id;
+    expect(parentOf(idOf(3).toUpperCase())).toBe(idOf(3));
+    expect(parentOf(idOf(2))).toBe(GROUP);
+    expect(parentOf('the agent')).toBe(GROUP);
+  });
+
   it('that are missing fall back to the group', () => {
     expect(whole(chat(2, 1)).get(idOf(2))?.body.parent_id).toBe(GROUP);
   });
@@ -455,7 +463,7 @@ describe('what becomes what', () => {
     const [one, other] = [chat(2, 1), chat(3, 1)];
 
     it('of which it is no report', () => {
-      expect(around({}, one, other)?.kind).toBe('trace');
+      expect(around({}, one, other)?.receipt.rules.join()).toContain('several calls below it');
       expect(around({}, one, other, chat(4, 1))?.kind).toBe('trace');
     });
 
@@ -492,6 +500,20 @@ describe('what becomes what', () => {
     expect(told(6, 'Hi', 138)).toEqual([['trace', late(1)]]);
     // All three have been told of twice.
     expect(told(7, 'Hi', 99)).toEqual([['completion', '']]);
+  });
+
+  it('is no second call for any number of reports around it, nor do they use up those of others', () => {
+    const pieces = inPieces();
+    const report = (n: number, parent: number, of: number, scope: string) =>
+      pieces.add(
+        span(n, parent, chatAttributes({ question: `q${of}`, answer: `a${of}` }), { scope, end: 90 }),
+      )[0]?.kind;
+    pieces.add(chat(9, 99, {}, { end: 90 }), chat(3, 2, {}, { end: 90 }));
+    expect([report(2, 1, 3, 'x'), report(1, 0, 3, 'y'), report(8, 98, 9, 'x')]).toEqual([
+      'trace',
+      'trace',
+      'trace',
+    ]);
   });
 
   it('is no record for a span that the filter declines', () => {

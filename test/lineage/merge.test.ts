@@ -117,6 +117,8 @@ describe('each fact from the report that has it', () => {
     });
     expect(merge({ input: [image()] }, { input: [image('aGk=')] }).input).toEqual([image('aGk=')]);
     expect(merge({ input: [image('aGk=')] }, { input: [image()] }).input).toEqual([image('aGk=')]);
+    const inTwo: Message = { ...asked('Hi'), parts: [...asked('Hi').parts, ...asked('Ho').parts] };
+    expect(merge({ input: [asked('HiHo')] }, { input: [inTwo] }).input).toEqual([asked('HiHo')]);
   });
 
   it.each<[string, Message, Message]>([
@@ -224,6 +226,12 @@ describe('a failure', () => {
     expect(
       merge({ error: { type: '529' } }, { error: { message: 'Overloaded' }, input: [asked('Hi')] }).error,
     ).toEqual({ ...error, stack: undefined });
+    expect(
+      merge({ error: { message: 'Overloaded' } }, { error: { type: '529', stack: 'at' } }).error,
+    ).toEqual({
+      ...error,
+      stack: 'at',
+    });
   });
 
   it("of a wrapper is not the call's, whose reply is there", () => {
