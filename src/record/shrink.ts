@@ -36,7 +36,6 @@ interface Leaf {
   readonly path: string;
   readonly bytes: number;
   readonly rank: number;
-  readonly order: number;
   readonly media: boolean;
   get(): string;
   set(value: string): void;
@@ -118,7 +117,6 @@ function collectLeaves(body: RecordBody, minBytes: number): readonly Leaf[] {
         path,
         bytes,
         rank: rankOf(path, messages, body),
-        order: leaves.length,
         media: isMedia(path, value),
         get: () => (holder as { [key: string | number]: JsonValue })[key] as string,
         set: (text) => {
@@ -133,7 +131,7 @@ function collectLeaves(body: RecordBody, minBytes: number): readonly Leaf[] {
     }
   };
   for (const key of Object.keys(body)) visit(body, key, key);
-  return leaves.sort((a, b) => Number(b.media) - Number(a.media) || a.rank - b.rank || a.order - b.order);
+  return leaves.sort((a, b) => Number(b.media) - Number(a.media) || a.rank - b.rank);
 }
 
 /** A data URI is whole or gone: half of it is nothing. */

@@ -20,27 +20,28 @@ const isCut = (text: string): boolean => text.includes('bytes cut');
 describe('of long texts', () => {
   it('those around the messages go first, then the oldest message, system and the last two last', () => {
     const body = {
-      messages: ['system', 'user', 'assistant', 'developer', 'tool', 'assistant'].map((role) =>
+      messages: ['system', 'user', 'assistant', 'developer', 'user', 'tool', 'assistant'].map((role) =>
         said(role, 4 * KIB),
       ),
       output_schema: { description: 'o'.repeat(4 * KIB) },
       inputs: { text: 'i'.repeat(4 * KIB) },
       call_info: { provider_info: { note: 'p'.repeat(4 * KIB) } },
     };
-    const order = Array.from({ length: 9 }, (_, n) =>
-      shrink(body, (36 - 4 * n) * KIB).cut.map((one) => one.split(':')[0]),
+    const order = Array.from({ length: 10 }, (_, n) =>
+      shrink(body, (40 - 4 * n) * KIB).cut.map((one) => one.split(':')[0]),
     );
     expect(order[0]).toEqual(['inputs.text']);
-    expect(order.at(-1)?.slice(0, 9)).toEqual([
+    expect(order.at(-1)?.slice(0, 10)).toEqual([
       'inputs.text',
       'call_info.provider_info.note',
       'messages[1].content',
       'messages[2].content',
+      'messages[4].content',
       'output_schema.description',
       'messages[0].content',
       'messages[3].content',
-      'messages[4].content',
       'messages[5].content',
+      'messages[6].content',
     ]);
   });
 
@@ -50,6 +51,17 @@ describe('of long texts', () => {
     expect(body.messages[0].content).toMatch(/^u{1000,}… \[\d+ bytes cut\] …u{1000,}$/);
     expect(body.messages[1]).toEqual(said('assistant', KIB));
     expect(cut).toEqual([`messages[0].content: text of ${8 * KIB} bytes`]);
+  });
+
+  it('one whose quotes are all at its ends is cut alone, too', () => {
+    const quotes = '"'.repeat(2 * KIB);
+    const messages = [
+      { role: 'user', content: `${quotes}${'x'.repeat(4 * KIB)}${quotes}` },
+      said('assistant', KIB),
+    ];
+    const { body, cut } = shrink({ messages }, 8 * KIB);
+    expect(cut).toHaveLength(1);
+    expect(body.messages[1]).toEqual(messages[1]);
   });
 
   it('short ones and ids stay', () => {
@@ -115,14 +127,15 @@ describe('where texts are not enough', () => {
       role: 'user',
       content: `${n} ${'x'.repeat(100)}`,
     }));
-    const messages = [{ role: 'system', content: 'Be brief.' }, ...many];
+    const told = ['system', 'developer'].map((role) => ({ role, content: 'Be brief.' }));
+    const messages = [...told, ...many];
     const { body, cut } = shrink({ messages }, 4 * KIB);
     const left = body.messages.length;
-    expect(body.messages).toEqual([messages[0], ...messages.slice(1 - left)]);
+    expect(body.messages).toEqual([...told, ...messages.slice(2 - left)]);
     expect(jsonBytes(body)).toBeGreaterThan(3 * KIB);
-    expect(cut).toEqual([`messages: the ${101 - left} oldest`]);
+    expect(cut).toEqual([`messages: the ${102 - left} oldest`]);
     expect(shrink({ messages, tool_schema: many }, 2 * KIB).body.messages).toEqual([
-      messages[0],
+      ...told,
       ...messages.slice(-2),
     ]);
   });
@@ -146,7 +159,19 @@ describe('where texts are not enough', () => {
     const { body, cut } = shrink({ input: { list }, output: { list }, name: 'run' }, 2 * KIB);
     expect(body.input).toMatch(/^\{"list":\[0,1,.*… \[\d+ bytes cut\] ….*,399\]\}$/);
     expect(cut[0]).toBe(`input: ${jsonBytes({ list })} bytes`);
+    expect(body.input.length).toBeGreaterThan(KIB / 3);
     expect(body.name).toBe('run');
+  });
+
+  it('short texts are cut before what the call was goes', () => {
+    const notes = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`note${n}`, 'n'.repeat(200)]));
+    const { body, cut } = shrink(
+      { messages: [said('user', 20)], call_info: { provider_info: notes } },
+      3 * KIB,
+    );
+    expect(Object.keys(body.call_info.provider_info)).toEqual([...Object.keys(notes), 'cut']);
+    expect(cut[0]).toBe('call_info.provider_info.note0: text of 200 bytes');
+    expect(body.call_info.provider_info.note19).toBe(notes.note19);
   });
 
   it('what the call was and its last message are left, if need be without its content', () => {
