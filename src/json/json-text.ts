@@ -66,6 +66,11 @@ export class JsonText {
 
 keepOptimised(new JsonText(''));
 
+/** JSON text, whole or a slice. */
+export function jsonOf(text: string | JsonText): string {
+  return typeof text === 'string' ? text : text.json;
+}
+
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 /** Keys that could reach a prototype when copied onto a plain object. */

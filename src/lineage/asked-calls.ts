@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Reading } from '../completion/completion.ts';
 import { detached } from '../json/detached.ts';
+import { jsonOf } from '../json/json-text.ts';
 import { before } from '../span/span-data.ts';
 import { parentOf } from './parents.ts';
 import type { Running } from './running.ts';
@@ -15,7 +16,7 @@ export function rememberCalls(trace: Trace, node: TraceNode): void {
   for (const choice of choices ?? []) {
     for (const call of choice.toolCalls) {
       if (call.id !== undefined) addAsked(trace, call.id, asked);
-      const args = typeof call.arguments === 'string' ? call.arguments : call.arguments.json;
+      const args = jsonOf(call.arguments);
       for (const parentId of parents) addAsked(trace, signature(parentId, call.name, args), asked);
     }
   }
@@ -90,8 +91,10 @@ export function parentOfTool(trace: Trace, node: TraceNode, whole: boolean, runn
   }
   const enclosing = parentOf(trace, node, whole, running);
   if (toolArguments === undefined) return enclosing;
-  const args = typeof toolArguments === 'string' ? toolArguments : toolArguments.json;
-  const byCall = latestBefore(trace.asked.get(signature(enclosing, name ?? node.span.name, args)), node);
+  const byCall = latestBefore(
+    trace.asked.get(signature(enclosing, name ?? node.span.name, jsonOf(toolArguments))),
+    node,
+  );
   if (!byCall) return enclosing;
   node.rules.push('under the completion that asked for the tool, by name and arguments');
   return byCall.completionId;

@@ -4,7 +4,7 @@
  */
 import { isCut, type Message, type Reading } from '../completion/completion.ts';
 import { detached } from '../json/detached.ts';
-import { asText } from '../json/json-text.ts';
+import { asText, jsonOf } from '../json/json-text.ts';
 import { keepOptimised } from '../keep-optimised.ts';
 import type { HrTime } from '../span/span-data.ts';
 
@@ -134,11 +134,7 @@ function wordsOf(reading: Reading): Words {
     question: last ? textOf(last) : '',
     replyText: reply ? textOf(reply) : '',
     replyCalls: calls.map((call) => detached(call.name)),
-    replyArguments: squeeze(
-      calls
-        .map((call) => (typeof call.arguments === 'string' ? call.arguments : call.arguments.json))
-        .join(','),
-    ),
+    replyArguments: squeeze(calls.map((call) => jsonOf(call.arguments)).join(',')),
     tokens: (input ?? 0) + (output ?? 0) > 0 ? `${input ?? ''}/${output ?? ''}` : '',
     failure:
       reading.error && squeeze(`${reading.error.type ?? ''} ${reading.error.message ?? ''}`).toLowerCase(),

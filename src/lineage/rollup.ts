@@ -1,7 +1,7 @@
 /** What the records below a span add up to: carried upwards as spans are resolved, so that no one looks down again. */
 import type { Message, Reading } from '../completion/completion.ts';
 import { detached } from '../json/detached.ts';
-import { asText, isEmptyText } from '../json/json-text.ts';
+import { asText, isEmptyText, jsonOf } from '../json/json-text.ts';
 import { keepOptimised } from '../keep-optimised.ts';
 import { before, type HrTime } from '../span/span-data.ts';
 import type { CallReport } from './call-report.ts';
@@ -91,10 +91,7 @@ export function plainText(message: Message): string | undefined {
 function callsText(message: Message): string | undefined {
   if (message.toolCalls.length === 0) return undefined;
   return message.toolCalls
-    .map(
-      (call) =>
-        `${call.name}(${String(typeof call.arguments === 'string' ? call.arguments : call.arguments.json)})`,
-    )
+    .map((call) => `${call.name}(${jsonOf(call.arguments)})`)
     .join('\n')
     .slice(0, MAX_TEXT);
 }

@@ -1,7 +1,16 @@
 /** Messages of any dialect → neutral messages: one reader, sniffing the shape (parts, provider blocks, LangChain, Responses). */
 import type { Message, Part, Role, ToolCall } from '../completion/completion.ts';
 import { normaliseFinishReason, normaliseRole } from '../completion/normalise.ts';
-import { asArray, asObject, asText, isText, type JsonObject, member, textMember } from '../json/json-text.ts';
+import {
+  asArray,
+  asObject,
+  asText,
+  isText,
+  type JsonObject,
+  jsonOf,
+  member,
+  textMember,
+} from '../json/json-text.ts';
 import { jsonValue, readJson } from '../json/read-json.ts';
 import { restoreCallIds } from './item-ids.ts';
 import {
@@ -198,14 +207,10 @@ function addCall(raw: JsonObject | undefined, into: Parts): void {
       (known.id === undefined &&
         call.id === undefined &&
         known.name === call.name &&
-        argumentsOf(known) === argumentsOf(call)),
+        jsonOf(known.arguments) === jsonOf(call.arguments)),
   );
   if (at < 0) into.calls.push(call);
   else if (into.calls[at]?.arguments === '{}') into.calls[at] = call;
-}
-
-function argumentsOf({ arguments: args }: ToolCall): string {
-  return typeof args === 'string' ? args : args.json;
 }
 
 /** A message of role `tool` holds one result, or several as parts. */

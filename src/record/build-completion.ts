@@ -4,6 +4,7 @@ import {
   isEmptyText,
   isForbiddenKey,
   type JsonValue,
+  jsonOf,
   type LazyJson,
   toJsonValue,
 } from '../json/json-text.ts';
@@ -22,7 +23,6 @@ import {
 import { isUuidV4 } from './ids.ts';
 import type { RecordBody } from './record.ts';
 import {
-  argumentsOf,
   renderMessage,
   renderMessages,
   renderSchema,
@@ -107,7 +107,7 @@ function describe(
     test_run_info: testRunInfo(plan.surroundings),
     eval_results: reading.evalResults && compact({ ...reading.evalResults }),
     response_info: call && {
-      function_call_response: { name: call.name, arguments: policy.capture ? argumentsOf(call) : '{}' },
+      function_call_response: { name: call.name, arguments: policy.capture ? jsonOf(call.arguments) : '{}' },
     },
     completion_id: plan.id,
   });
@@ -131,7 +131,7 @@ export function missingContent(reading: Reading): string | undefined {
 function says({ parts, toolCalls }: Message): boolean {
   return (
     parts.some((part) => part.kind !== 'text' || !isEmptyText(part.text)) ||
-    toolCalls.some((call) => !/^(\{\s*\})?$/.test(argumentsOf(call)))
+    toolCalls.some((call) => !/^(\{\s*\})?$/.test(jsonOf(call.arguments)))
   );
 }
 

@@ -5,6 +5,7 @@ import {
   asText,
   isEmptyText,
   type JsonValue,
+  jsonOf,
   type Text,
   toJsonString,
   toJsonValue,
@@ -97,18 +98,14 @@ function writeContent(parts: readonly TextPart[]): string {
 
 function writeCall(call: ToolCall): string {
   const id = call.id === undefined ? '' : `"id":${JSON.stringify(call.id)},`;
-  return `{${id}"type":"function","function":{"name":${JSON.stringify(call.name)},"arguments":${JSON.stringify(argumentsOf(call))}}}`;
-}
-
-export function argumentsOf(call: ToolCall): string {
-  return typeof call.arguments === 'string' ? call.arguments : call.arguments.json;
+  return `{${id}"type":"function","function":{"name":${JSON.stringify(call.name)},"arguments":${JSON.stringify(jsonOf(call.arguments))}}}`;
 }
 
 function renderCall(call: ToolCall, policy: ContentPolicy): JsonValue {
   return {
     ...(call.id === undefined ? {} : { id: call.id }),
     type: 'function',
-    function: { name: call.name, arguments: policy.capture ? argumentsOf(call) : '{}' },
+    function: { name: call.name, arguments: policy.capture ? jsonOf(call.arguments) : '{}' },
   };
 }
 
