@@ -499,6 +499,16 @@ describe('a report that comes late', () => {
     expect(areDoubles(own, told({}), true)).toBe(false);
   });
 
+  it('is compared with what is kept of a call whose messages were let go', () => {
+    const [kept, late] = [report(base), other({})];
+    const before = likeness(kept, late, { nested: false });
+    kept.letGo?.();
+    expect([before, likeness(kept, late, { nested: false })]).toEqual([16, 16]);
+    const unread = report(base);
+    unread.letGo?.();
+    expect(likeness(unread, late, { nested: false })).toBe(16);
+  });
+
   it('is of no call where nothing says so', () => {
     const bare = { question: '', reply: '' };
     expect(areDoubles(report({ ...base, ...bare }), other(bare), true)).toBe(false);

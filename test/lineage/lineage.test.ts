@@ -125,7 +125,27 @@ describe('parents in a whole trace', () => {
   });
 
   it('that are missing fall back to the group', () => {
-    expect(whole(chat(2, 1)).get(idOf(2))?.body.parent_id).toBe(GROUP);
+    for (const [remote, rule] of [
+      [false, 'parent span not in hand: the group'],
+      [true, 'parent in another process: the group'],
+    ] as const) {
+      const record = whole(chat(2, 1, {}, { remote })).get(idOf(2));
+      expect([record?.body.parent_id, record?.receipt.rules]).toEqual([GROUP, [rule]]);
+    }
+  });
+
+  it('are the span that children named before it was known for the root', () => {
+    const pieces = inPieces();
+    const parents = [chat(3, 1), agent(1), chat(4, 1)].flatMap((one) =>
+      pieces.add(one).map(({ id, body }) => [id, body.parent_id]),
+    );
+    expect(parents).toEqual(
+      expect.arrayContaining([
+        [idOf(3), idOf(1)],
+        [GROUP, undefined],
+        [idOf(4), idOf(1)],
+      ]),
+    );
   });
 
   it('in another process make a plain record of the local root', () => {
