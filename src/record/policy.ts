@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { Media } from '../completion/completion.ts';
 import { asText } from '../json/json-text.ts';
+import { digestOfBase64 } from './media-digest.ts';
 
 /** What of the content goes into a record. */
 export interface ContentPolicy {
@@ -15,6 +15,6 @@ export function mediaPlaceholder(media: Media): string {
   const type = media.mimeType ?? media.modality;
   const data = media.data === undefined ? undefined : asText(media.data);
   if (data === undefined) return `[${type}${media.url === undefined ? '' : `, ${asText(media.url) ?? ''}`}]`;
-  const hash = createHash('sha256').update(data, 'utf8').digest('hex').slice(0, 16);
-  return `[${type}, ${Math.floor((data.length * 3) / 4)} bytes, sha256 ${hash}]`;
+  const { bytes, sha256 } = digestOfBase64(data);
+  return `[${type}, ${bytes} bytes, sha256 ${sha256}]`;
 }

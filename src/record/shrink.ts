@@ -1,6 +1,6 @@
 /** A body over the limit is cut where it hurts least, stays valid, and says what was cut (design.md section 9). */
-import { createHash } from 'node:crypto';
 import type { JsonValue } from '../json/json-text.ts';
+import { digestOfBase64, digestOfText } from './media-digest.ts';
 import type { RecordBody } from './record.ts';
 
 export interface Shrunk {
@@ -154,8 +154,10 @@ function rankOf(path: string, messages: number, body: RecordBody): number {
 function mediaText(value: string): string {
   const type = /^data:([^;,]+)/.exec(value.slice(0, 128))?.[1] ?? 'media';
   const data = value.slice(value.indexOf(',') + 1);
-  const hash = createHash('sha256').update(data, 'utf8').digest('hex').slice(0, 16);
-  return `data:${type},cut:${Math.floor((data.length * 3) / 4)}-bytes:sha256-${hash}`;
+  // Without a scheme it is an audio part's own base64.
+  const isBase64 = !/^[a-z][a-z+.-]*:/i.test(value) || /^data:[^,]{0,100};base64,/.test(value.slice(0, 128));
+  const { bytes, sha256 } = isBase64 ? digestOfBase64(data) : digestOfText(data);
+  return `data:${type},cut:${bytes}-bytes:sha256-${sha256}`;
 }
 
 /**
