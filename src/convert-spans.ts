@@ -33,6 +33,7 @@ export function convertSpans(spans: readonly SdkSpan[], options: ConvertOptions 
   const converter = createConverter(config);
   const bySpan = groupLogs(logs);
   const told = config.dialects.length > 0 ? undefined : tracesWithCalls(spans);
+  if (told?.size === 0) return [];
   const batch = spans.flatMap((span) => {
     if (told && !told.has(traceKeyOf(span))) return [];
     const data = fromSdkSpan(span);
