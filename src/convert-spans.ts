@@ -11,7 +11,7 @@ import {
   signsOf,
   traceKeyOf,
 } from './span/from-sdk.ts';
-import type { LogData } from './span/span-data.ts';
+import { createLogIndex } from './span/log-keys.ts';
 
 export interface ConvertOptions extends FreeplayOptions {
   /** GenAI log records (events) that were emitted in the spans' context, in order. */
@@ -31,13 +31,13 @@ export function convertSpans(spans: readonly SdkSpan[], options: ConvertOptions 
   const { logs = [], ...rest } = options;
   const { config } = resolveConfig(rest, {});
   const converter = createConverter(config);
-  const bySpan = groupLogs(logs);
+  const eventsOf = createLogIndex(logs.flatMap((log) => fromSdkLogRecord(log) ?? []));
   const told = config.dialects.length > 0 ? undefined : tracesWithCalls(spans);
   if (told?.size === 0) return [];
   const batch = spans.flatMap((span) => {
     if (told && !told.has(traceKeyOf(span))) return [];
     const data = fromSdkSpan(span);
-    return data?.sampled ? [converter.read(data, bySpan.get(`${data.traceId}/${data.spanId}`) ?? [])] : [];
+    return data?.sampled ? [converter.read(data, eventsOf(data))] : [];
   });
   const lineage = createLineage({
     wants: wantedRecords(config.records),
@@ -65,17 +65,4 @@ function isCertainlyForeign(span: SdkSpan): boolean {
   } catch {
     return false; // attributes that throw: what that means is for the converter to say
   }
-}
-
-function groupLogs(logs: readonly SdkLogRecord[]): Map<string, LogData[]> {
-  const groups = new Map<string, LogData[]>();
-  for (const log of logs) {
-    const data = fromSdkLogRecord(log);
-    if (!data) continue;
-    const key = `${data.traceId}/${data.spanId}`;
-    const list = groups.get(key);
-    if (list) list.push(data);
-    else groups.set(key, [data]);
-  }
-  return groups;
 }

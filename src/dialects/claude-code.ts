@@ -1,4 +1,11 @@
-import type { Message, Note, Operation, Reading, ToolDefinition } from '../completion/completion.ts';
+import type {
+  Message,
+  Note,
+  Operation,
+  Reading,
+  ToolCall,
+  ToolDefinition,
+} from '../completion/completion.ts';
 import { asArray, asObject, type LazyJson, member } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { textMessage } from '../messages/messages.ts';
@@ -10,7 +17,8 @@ import type { Dialect } from './dialect.ts';
 
 /**
  * Claude Code and the Claude Agent SDK (traces beta). Usage is flat and excludes cached tokens; content is gated by variables. What the
- * model said is in log events of the interaction; detailed tracing puts it on the call, with the messages that were new to it.
+ * model said, and what its tools were called with, is in log events that name the call or tool; detailed tracing puts it on the spans,
+ * with the messages that were new to the call.
  *
  * @see https://code.claude.com/docs/en/monitoring-usage
  */
@@ -49,21 +57,75 @@ function readClaudeCode(span: SpanData, logs: readonly LogData[]): Reading | und
     captureSetting:
       'OTEL_LOG_USER_PROMPTS=1 OTEL_LOG_TOOL_DETAILS=1 OTEL_LOG_TOOL_CONTENT=1, and of every call: ENABLE_BETA_TRACING_DETAILED=1 with BETA_TRACING_ENDPOINT',
   });
-  if (operation === 'tool') return { ...base, ...readTool(span) };
+  if (operation === 'tool') return { ...base, ...readTool(span, logs) };
   if (operation === 'agent') return { ...base, ...readInteraction(attributes, logs) };
   const system = readSystem(attributes);
   const context = shown(attributes, 'new_context');
-  const reply = shown(attributes, 'response.model_output');
   const input = base.input ?? (context === undefined ? undefined : readContext(context));
+  const choices = base.choices ?? readReply(attributes, logs);
+  const isPartial = input === undefined ? choices !== undefined : lacksEarlier(input);
+  const served = lastOf(logs, 'api_request');
   return {
     ...base,
     instructions: base.instructions ?? (system === undefined ? undefined : [textMessage('system', system)]),
     input,
-    notes: input && input[0]?.role !== 'user' ? [...(base.notes ?? []), NOT_REPEATED] : base.notes,
-    choices: base.choices ?? (reply === undefined ? undefined : [textMessage('assistant', reply)]),
+    notes: isPartial ? [...(base.notes ?? []), NOT_REPEATED] : base.notes,
+    choices,
     tools: base.tools ?? readToolNames(attributes),
+    responseModel: base.responseModel ?? (served && getString(served, 'model')),
     responseId: base.responseId ?? getString(attributes, 'request_id'),
+    surroundings: withoutSubagent(base.surroundings, attributes),
   };
+}
+
+/** A subagent's calls name it as their conversation, and the session beside it. */
+function withoutSubagent(
+  surroundings: Reading['surroundings'],
+  attributes: Attributes,
+): Reading['surroundings'] {
+  const session = getString(attributes, 'session.id');
+  if (session === undefined || surroundings?.session?.value !== getString(attributes, 'agent_id'))
+    return surroundings;
+  return { ...surroundings, session: { value: session, rank: 1 } };
+}
+
+/** The attributes of the last event of that name. */
+function lastOf(logs: readonly LogData[], name: string): Attributes | undefined {
+  return logs.findLast(({ eventName }) => eventName.replace('claude_code.', '') === name)?.attributes;
+}
+
+/** Its text, and the calls of which the arguments are told; in the order in which they were decided on. */
+function readReply(attributes: Attributes, logs: readonly LogData[]): readonly Message[] | undefined {
+  const told = lastOf(logs, 'assistant_response');
+  const text = shown(attributes, 'response.model_output') ?? (told && shown(told, 'response'));
+  const ids = new Set(logs.flatMap((log) => getString(log.attributes, 'tool_use_id') ?? []));
+  const toolCalls = [...ids].flatMap((id) => readCall(id, logs) ?? []);
+  if (text === undefined && toolCalls.length === 0) return undefined;
+  const parts = text === undefined ? [] : [{ kind: 'text' as const, text }];
+  return [{ role: 'assistant', parts, toolCalls }];
+}
+
+function readCall(id: string, logs: readonly LogData[]): ToolCall | undefined {
+  const told = lastOf(
+    logs.filter(({ attributes }) => attributes.tool_use_id === id),
+    'tool_result',
+  );
+  const given = told && shown(told, 'tool_input');
+  return given === undefined ? undefined : { id, name: toolName(told as Attributes) ?? '', arguments: given };
+}
+
+/** Those of MCP servers are all called `mcp_tool` in events. */
+function toolName(told: Attributes): string | undefined {
+  const name = getString(told, 'tool_name');
+  if (name !== 'mcp_tool') return name;
+  const parameters = asObject(jsonValue(told.tool_parameters));
+  const [server, tool] = ['mcp_server_name', 'mcp_tool_name'].map((key) => member(parameters, key));
+  return typeof server === 'string' && typeof tool === 'string' ? `mcp__${server}__${tool}` : name;
+}
+
+/** What came before is not repeated; nor, between two messages of the user, what the model said. */
+function lacksEarlier(input: readonly Message[]): boolean {
+  return input[0]?.role !== 'user' || input.filter(({ role }) => role === 'user').length > 1;
 }
 
 /** A preview that is not cut is the whole; else what the user gave is all there is. */
@@ -83,8 +145,8 @@ function shown(attributes: Attributes, key: string): string | undefined {
 
 function readInteraction(attributes: Attributes, logs: readonly LogData[]): Partial<Reading> {
   const prompt = shown(attributes, 'user_prompt');
-  const last = logs.findLast(({ eventName }) => /^(claude_code\.)?assistant_response$/.test(eventName));
-  const reply = last && shown(last.attributes, 'response');
+  const last = lastOf(logs, 'assistant_response');
+  const reply = last && shown(last, 'response');
   return {
     agentName: 'claude-code',
     input: prompt === undefined ? undefined : [textMessage('user', prompt)],
@@ -94,8 +156,9 @@ function readInteraction(attributes: Attributes, logs: readonly LogData[]): Part
 
 const INPUT_KEYS = ['full_command', 'file_path', 'subagent_type', 'skill_name'] as const;
 
-function readTool({ attributes, events }: SpanData): Partial<Reading> {
-  const detailed = withoutHead(shown(attributes, 'tool_input'));
+function readTool({ attributes, events }: SpanData, logs: readonly LogData[]): Partial<Reading> {
+  const logged = lastOf(logs, 'tool_result');
+  const detailed = withoutHead(shown(attributes, 'tool_input')) ?? (logged && shown(logged, 'tool_input'));
   const named = INPUT_KEYS.flatMap((key) => {
     const value = shown(attributes, key);
     return value === undefined ? [] : [[key, value] as const];
@@ -123,14 +186,14 @@ function withoutHead(text: string | undefined): string | undefined {
   return text?.replace(/^\[[A-Z ]+: [^\]\n]*\]\n/, '');
 }
 
+const DIVIDER = /(?:\n\n---\n)?\n$/;
 const SPEAKER = /^\[(?:USER|TOOL RESULT: ([^\]\n]+))\]\n/gm;
 
 /** `[USER]` and `[TOOL RESULT: id]`, each on a line before what it says. Earlier messages are not repeated. */
 function readContext(context: string): readonly Message[] {
   const heads = [...context.matchAll(SPEAKER)];
   return heads.map((head, i) => {
-    const end = heads[i + 1]?.index ?? context.length + 1;
-    const text = context.slice(head.index + head[0].length, end - 1);
+    const text = context.slice(head.index + head[0].length, heads[i + 1]?.index).replace(DIVIDER, '');
     const toolCallId = head[1];
     return toolCallId === undefined
       ? textMessage('user', text)

@@ -5,6 +5,7 @@ import { createLineage, type Lineage } from '../lineage/lineage.ts';
 import type { ReadSpan, RecordPlan } from '../lineage/plan.ts';
 import { createTwins } from '../lineage/twins.ts';
 import type { FreeplayRecord } from '../record/record.ts';
+import { createLogIndex } from '../span/log-keys.ts';
 import type { LogData, SpanData } from '../span/span-data.ts';
 
 /** A span, and the log events that were emitted in its context. */
@@ -43,12 +44,6 @@ export function createDataConverter(options: FreeplayOptions): DataConverter {
 
 /** Each span with its log events, in the order of the spans. Logs whose span is not among them are left out. */
 export function joinLogs(spans: readonly SpanData[], logs: readonly LogData[]): readonly SpanWithLogs[] {
-  const bySpan = new Map<string, LogData[]>();
-  for (const log of logs) {
-    const key = `${log.traceId}/${log.spanId}`;
-    const list = bySpan.get(key);
-    if (list) list.push(log);
-    else bySpan.set(key, [log]);
-  }
-  return spans.map((span) => ({ span, logs: bySpan.get(`${span.traceId}/${span.spanId}`) ?? [] }));
+  const eventsOf = createLogIndex(logs);
+  return spans.map((span) => ({ span, logs: eventsOf(span) }));
 }

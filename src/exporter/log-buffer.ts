@@ -3,7 +3,8 @@
  * spans, by events of one span, by size and by age.
  */
 import { isObject } from '../json/json-text.ts';
-import type { LogData } from '../span/span-data.ts';
+import { keysOfLog, keysOfSpan } from '../span/log-keys.ts';
+import type { LogData, SpanData } from '../span/span-data.ts';
 
 export interface LogBufferOptions {
   readonly now: () => number;
@@ -20,9 +21,9 @@ export interface LogBufferOptions {
 export interface LogBuffer {
   add(log: LogData): void;
   /** Events of a span, which stay where they are. */
-  peek(traceId: string, spanId: string): readonly LogData[];
+  peek(span: SpanData): readonly LogData[];
   /** Events of a span, taken out. */
-  take(traceId: string, spanId: string): readonly LogData[];
+  take(span: SpanData): readonly LogData[];
   /** Events given up because their span did not come, or there was no room. */
   readonly dropped: number;
   readonly size: number;
@@ -59,36 +60,44 @@ export function createLogBuffer(options: LogBufferOptions): LogBuffer {
     for (const [key, entry] of entries) {
       if (entry.at >= limit && entries.size <= maxSpans && size <= maxSize) return;
       remove(key, entry);
-      dropped += entry.logs.length;
+      // One that is kept for several spans is given up with the first of them.
+      dropped += entry.logs.filter((log) => keysOfLog(log)[0] === key).length;
     }
+  }
+
+  function put(key: string, log: LogData, weight: number): boolean {
+    let entry = entries.get(key);
+    if (!entry) {
+      entry = { at: now(), logs: [], size: 0 };
+      entries.set(key, entry);
+    }
+    if (entry.logs.length >= maxPerSpan) return false;
+    entry.logs.push(log);
+    entry.size += weight;
+    size += weight;
+    return true;
   }
 
   return {
     add(log) {
-      const key = `${log.traceId}/${log.spanId}`;
-      let entry = entries.get(key);
-      if (!entry) {
-        entry = { at: now(), logs: [], size: 0 };
-        entries.set(key, entry);
-      }
-      if (entry.logs.length >= maxPerSpan) {
-        dropped++;
-        return;
-      }
       const weight = roughSize(log.body, 0) + roughSize(log.attributes, 0);
-      entry.logs.push(log);
-      entry.size += weight;
-      size += weight;
+      const [first, ...others] = keysOfLog(log);
+      if (!put(first, log, weight)) dropped++;
+      for (const key of others) put(key, log, weight);
       evict();
     },
-    peek: (traceId, spanId) => entries.get(`${traceId}/${spanId}`)?.logs ?? NONE,
-    take(traceId, spanId) {
+    peek(span) {
       if (entries.size === 0) return NONE;
-      const key = `${traceId}/${spanId}`;
-      const entry = entries.get(key);
-      if (!entry) return [];
-      remove(key, entry);
-      return entry.logs;
+      return keysOfSpan(span).flatMap((key) => entries.get(key)?.logs ?? NONE);
+    },
+    take(span) {
+      if (entries.size === 0) return NONE;
+      return keysOfSpan(span).flatMap((key) => {
+        const entry = entries.get(key);
+        if (!entry) return NONE;
+        remove(key, entry);
+        return entry.logs;
+      });
     },
     get dropped() {
       return dropped;

@@ -19,15 +19,23 @@ export interface FreeplayLogRecordProcessor {
 
 /** Scopes that put GenAI content into log events. */
 export const SCOPES: RegExp =
-  /^(@opentelemetry\/instrumentation-openai|@elastic\/opentelemetry-instrumentation-openai|opentelemetry\.instrumentation\.|opentelemetry\.util\.genai|pydantic-ai|gcp\.vertex\.agent|agent_framework|strands|openinference\.|io\.opentelemetry\.(openai-java|aws-sdk))/;
+  /^(@opentelemetry\/instrumentation-openai|@elastic\/opentelemetry-instrumentation-openai|opentelemetry\.instrumentation\.|opentelemetry\.util\.genai|pydantic-ai|gcp\.vertex\.agent|agent_framework|strands|com\.anthropic\.claude_code\.|openinference\.|io\.opentelemetry\.(openai-java|aws-sdk))/;
 
-/** An event that holds content; those of Claude Code are named without a prefix. */
+/** An event that tells of a call; those of Claude Code are named without a prefix. */
 export function isContentEvent({ eventName, scope }: LogData): boolean {
   return (
     eventName.startsWith('gen_ai.') ||
-    (eventName === 'assistant_response' && scope.name === 'com.anthropic.claude_code.events')
+    (scope.name === 'com.anthropic.claude_code.events' && CLAUDE_CODE_EVENTS.has(eventName))
   );
 }
+
+const CLAUDE_CODE_EVENTS: ReadonlySet<string> = new Set([
+  'assistant_response',
+  'api_request',
+  'api_error',
+  'tool_decision',
+  'tool_result',
+]);
 
 export function createLogRecordProcessor(
   buffer: LogBuffer,

@@ -130,7 +130,7 @@ export function createRecordPipeline(
         if (!data) return dropMalformed();
         const wanted = data.sampled || includeUnsampled;
         if (!wanted) return undefined;
-        const events = logs.take(data.traceId, data.spanId);
+        const events = logs.take(data);
         const read = known && events.length === 0 ? known : converter.read(data, events);
         warnOfFailures();
         return read;

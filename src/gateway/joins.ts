@@ -5,6 +5,7 @@
 import { createLogBuffer } from '../exporter/log-buffer.ts';
 import { SCOPES } from '../exporter/log-record-processor.ts';
 import type { ReadSpan } from '../lineage/plan.ts';
+import { keysOfLog, keysOfSpan } from '../span/log-keys.ts';
 import type { LogData, SpanData } from '../span/span-data.ts';
 
 /** What becomes of the records that a span was made into: of the latest try, whenever it is asked for. */
@@ -71,7 +72,7 @@ export function createJoins<T>(now: () => number = () => performance.now()): Joi
   let isStopped = false;
 
   function isComplete(span: SpanData): boolean {
-    const events = buffer.peek(span.traceId, span.spanId);
+    const events = buffer.peek(span);
     // A call that failed has no reply.
     if (span.statusCode === FAILED && events.length > 0) return true;
     return events.some(({ eventName }) => LAST_EVENTS.has(eventName));
@@ -97,14 +98,15 @@ export function createJoins<T>(now: () => number = () => performance.now()): Joi
 
   return {
     add(log) {
-      const key = keyOf(log);
+      const keys = keysOfLog(log);
       futile.delete(log.scope.name);
-      if (missed.has(key)) {
+      if (keys.every((key) => missed.has(key))) {
         late++;
         return false;
       }
       buffer.add(log);
       if (!LAST_EVENTS.has(log.eventName)) return true;
+      const [key] = keys;
       for (const waiter of [...(waiters.get(key) ?? [])]) {
         waiter.open.delete(key);
         if (waiter.open.size === 0) waiter.finish(false);
@@ -117,10 +119,9 @@ export function createJoins<T>(now: () => number = () => performance.now()): Joi
     waitFor(spans, timeoutMillis) {
       if (isStopped) return Promise.resolve(false);
       return new Promise((resolve) => {
-        const open = new Set(spans.map(keyOf));
+        const open = new Set(spans.map((span) => keysOfSpan(span)[0]));
         const timer = setTimeout(() => {
-          for (const span of spans)
-            if (buffer.peek(span.traceId, span.spanId).length === 0) countFutile(span.scope.name);
+          for (const span of spans) if (buffer.peek(span).length === 0) countFutile(span.scope.name);
           waiter.finish(false);
         }, timeoutMillis);
         const waiter: Waiter = {
@@ -128,7 +129,7 @@ export function createJoins<T>(now: () => number = () => performance.now()): Joi
           finish(wasStopped) {
             clearTimeout(timer);
             waiting -= spans.length;
-            for (const span of spans) remove(waiters, keyOf(span), waiter);
+            for (const span of spans) remove(waiters, keysOfSpan(span)[0], waiter);
             resolve(!wasStopped);
           },
         };
@@ -137,19 +138,21 @@ export function createJoins<T>(now: () => number = () => performance.now()): Joi
       });
     },
     take(span, outcome) {
-      const key = keyOf(span);
-      const events = buffer.take(span.traceId, span.spanId);
-      if (events.length === 0 && SCOPES.test(span.scope.name)) miss(key);
-      for (const holder of [...(holders.get(key) ?? [])]) {
-        holder.outcomes.push(outcome);
-        holder.open.delete(key);
-        remove(holders, key, holder);
-        if (holder.open.size === 0) holder.finish(false);
+      const keys = keysOfSpan(span);
+      const events = buffer.take(span);
+      if (events.length === 0 && SCOPES.test(span.scope.name)) keys.forEach(miss);
+      for (const key of keys) {
+        for (const holder of [...(holders.get(key) ?? [])]) {
+          holder.outcomes.push(outcome);
+          holder.open.delete(key);
+          remove(holders, key, holder);
+          if (holder.open.size === 0) holder.finish(false);
+        }
       }
       return events;
     },
     waitForTakers(logs, timeoutMillis) {
-      const open = new Set(logs.map(keyOf));
+      const open = new Set(logs.map((log) => keysOfLog(log)[0]));
       const outcomes: Outcome<T>[] = [];
       if (open.size === 0) return Promise.resolve(outcomes);
       if (isStopped) return Promise.resolve(undefined);
@@ -184,11 +187,9 @@ const FAILED = 2;
 const LAST_EVENTS: ReadonlySet<string> = new Set([
   'gen_ai.choice',
   'gen_ai.client.inference.operation.details',
+  'api_request',
+  'api_error',
 ]);
-
-function keyOf({ traceId, spanId }: { readonly traceId: string; readonly spanId: string }): string {
-  return `${traceId}/${spanId}`;
-}
 
 function add<V>(map: Map<string, Set<V>>, key: string, value: V): void {
   const set = map.get(key);

@@ -73,6 +73,31 @@ it.each([
   );
 });
 
+it("Claude Code's events name their call: both wait for that, not for the interaction around it", async () => {
+  const { spans, logs } = scenarioNamed('extra/claude-agent-sdk/tools-mcp-parallel');
+  const api = await startApi();
+  const gateway = await startTestGateway(api.url, { logWaitMillis: 30_000, answerMillis: 30_000 });
+  const isEarly = ({ name }: CapturedSpan): boolean => /llm_request|tool$/.test(name);
+  const sent = postSpans(gateway, spans.filter(isEarly));
+  await until(() => gateway.levels.joins.waiting === 2);
+  expect((await postLogs(gateway, logs)).status).toBe(200);
+  expect((await sent).status).toBe(200);
+  const completions = [...api.records.values()].filter(({ kind }) => kind === 'completion');
+  expect(completions.map(({ text }) => JSON.parse(text).messages.at(-1))).toEqual([
+    {
+      role: 'assistant',
+      content: 'Let me look both up.',
+      tool_calls: ['Paris', 'Tokyo'].map((city) =>
+        expect.objectContaining({
+          function: { name: 'mcp__weather__get_weather', arguments: JSON.stringify({ city }) },
+        }),
+      ),
+    },
+    { role: 'assistant', content: '18 degrees in both.' },
+  ]);
+  expect(gateway.levels.joins).toMatchObject({ waiting: 0, late: 0 });
+});
+
 it('a span whose events do not come is recorded after the time, without them; what comes then is counted', async () => {
   const api = await startApi();
   const gateway = await startTestGateway(api.url, { logWaitMillis: 100 });

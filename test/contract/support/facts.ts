@@ -39,8 +39,13 @@ function nameOf(scenario: Scenario, record: FreeplayRecord): string {
 
 function evidenceOf(scenario: Scenario, spanIds?: readonly string[]): Evidence {
   const evidence = new Evidence();
-  for (const span of scenario.spans) if (spanIds?.includes(span.spanId) ?? true) evidence.addSpan(span);
-  for (const log of scenario.logs) if (spanIds?.includes(log.spanId ?? '') ?? true) evidence.addLog(log);
+  const spans = scenario.spans.filter(({ spanId }) => spanIds?.includes(spanId) ?? true);
+  for (const span of spans) evidence.addSpan(span);
+  // Claude Code's events name the request that they tell of.
+  const requests = new Set(spans.flatMap(({ attributes }) => attributes.request_id ?? []));
+  for (const log of scenario.logs)
+    if ((spanIds?.includes(log.spanId ?? '') ?? true) || requests.has(log.attributes?.request_id))
+      evidence.addLog(log);
   return evidence;
 }
 
