@@ -16,7 +16,8 @@ export function keysOfLog(log: LogData): Keys {
 
 /** Where the events of a span are to be looked for. */
 export function keysOfSpan(span: SpanData): Keys {
-  return keysOf(span, CALL_FIRST);
+  // The steps of a tool have its id, too.
+  return keysOf(span, span.name.startsWith('claude_code.tool.') ? [] : CALL_FIRST);
 }
 
 const CALL_FIRST = ['request_id', 'tool_use_id'] as const;

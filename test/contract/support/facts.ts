@@ -42,7 +42,8 @@ function evidenceOf(scenario: Scenario, spanIds?: readonly string[]): Evidence {
   const spans = scenario.spans.filter(({ spanId }) => spanIds?.includes(spanId) ?? true);
   for (const span of spans) evidence.addSpan(span);
   // Claude Code's events name the request that they tell of.
-  const requests = new Set(spans.flatMap(({ attributes }) => attributes.request_id ?? []));
+  const requests = new Set(spans.map(({ attributes }) => attributes.request_id));
+  requests.delete(undefined);
   for (const log of scenario.logs)
     if ((spanIds?.includes(log.spanId ?? '') ?? true) || requests.has(log.attributes?.request_id))
       evidence.addLog(log);
