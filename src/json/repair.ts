@@ -12,10 +12,34 @@ export function repairJson(text: string): unknown {
   const closed = closePrefix(text);
   if (closed === undefined) return undefined;
   try {
-    return JSON.parse(closed);
+    const value: unknown = JSON.parse(closed.text);
+    markCutOff(value, closed.depth);
+    return value;
   } catch {
     return undefined;
   }
+}
+
+const cutOff = new WeakSet<object>();
+
+/** Whether more of this object or list stood behind the cut: what it does not say, it may have said there. */
+export function isCutOff(value: object): boolean {
+  return cutOff.has(value);
+}
+
+/** What was open at the cut is the last of all that holds it. */
+function markCutOff(value: unknown, depth: number): void {
+  let last = value;
+  for (let i = 0; i < depth && typeof last === 'object' && last !== null; i++) {
+    cutOff.add(last);
+    last = Object.values(last).at(-1);
+  }
+}
+
+interface Closed {
+  readonly text: string;
+  /** Lists and objects that had to be closed. */
+  readonly depth: number;
 }
 
 /** A list or an object that is still open where the text ends. */
@@ -58,7 +82,7 @@ const MEDIA_KEY = /^(mimetype|mediatype)$/;
 const MEDIA_TYPE = /^"[\w-]*(image|audio|video|file|blob|media|document|binary|base64)/i;
 
 /** One pass over the text, remembering the last point at which every open bracket could be closed. */
-function closePrefix(text: string): string | undefined {
+function closePrefix(text: string): Closed | undefined {
   const stack: Open[] = [];
   let at = 0;
   let cutString: string | undefined;
@@ -130,13 +154,13 @@ function closePrefix(text: string): string | undefined {
     }
   }
   const open = top();
-  if (!open) return cutString && closeString(cutString);
+  if (!open) return cutString === undefined ? undefined : { text: closeString(cutString), depth: 0 };
   const kept = cutString && survivor(cutString, open);
-  if (kept !== undefined) return `${text.slice(0, at)}${kept}${closersOf(stack)}`;
+  if (kept !== undefined) return close(`${text.slice(0, at)}${kept}`, stack);
   // Media that was there stays media, without its cut payload.
   if (cutString !== undefined && open.isMedia) open.says = true;
   while (stack.length > 1 && !top()?.says) stack.pop();
-  return `${text.slice(0, top()?.safe)}${closersOf(stack)}`;
+  return close(text.slice(0, top()?.safe), stack);
 }
 
 /** Whether what comes next in it is, or stands under, a label. */
@@ -153,11 +177,9 @@ function survivor(literal: string, open: Open): string | undefined {
   return text === '""' ? undefined : text;
 }
 
-function closersOf(stack: readonly Open[]): string {
-  return stack
-    .map((open) => open.close)
-    .reverse()
-    .join('');
+function close(text: string, stack: readonly Open[]): Closed {
+  const closers = stack.map((open) => open.close).reverse();
+  return { text: `${text}${closers.join('')}`, depth: stack.length };
 }
 
 /** `"toolCallId"`, `"tool_call_id"` → `toolcallid` */

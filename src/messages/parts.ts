@@ -14,6 +14,7 @@ import {
   toJsonString,
 } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
+import { isCutOff } from '../json/repair.ts';
 import { hasPayload, readMedia } from './media.ts';
 import { readToolCall } from './tool-call.ts';
 
@@ -357,8 +358,15 @@ function readUntyped(part: JsonObject, into: Parts, depth: number): void {
     into.parts.push(mediaPart(part, 'file')); // cut before its content
     return;
   }
+  if (isCutOff(part)) return readCutOff(part, into);
   if (Object.keys(part).length > 0 && !isBookkeeping(part))
     into.parts.push({ kind: 'other', value: part as LazyJson });
+}
+
+/** A part whose type stood behind the cut: a call that is told apart by its name, or nothing to show. */
+function readCutOff(part: JsonObject, into: Parts): void {
+  if (textMember(part, 'name') !== undefined && member(part, 'input') !== undefined)
+    pushCall(readToolCall(part), part, into);
 }
 
 /** Genkit's `{data}`: a JSON answer that was parsed. */

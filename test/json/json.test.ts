@@ -13,7 +13,7 @@ import {
   toJsonValue,
 } from '../../src/json/json-text.ts';
 import { looksLikeJson, readJson } from '../../src/json/read-json.ts';
-import { repairJson } from '../../src/json/repair.ts';
+import { isCutOff, repairJson } from '../../src/json/repair.ts';
 
 const SOURCE = '{"a":"x\\ny","b":[1,{"c":null}],"d":2.5}';
 
@@ -201,4 +201,14 @@ describe('repair', () => {
   ])('of messages that are cut after %s', (_, rest, expected) => {
     expect(repairJson(JSON.stringify([user]).slice(0, -1) + rest)).toEqual(expected);
   });
+
+  it('tells what was open at the cut', () => {
+    const [whole, cut] = repairJson('[{"content":[{"text":"a"}]},{"content":[{"text":"b') as [Held, Held];
+    expect([whole, ...whole.content].map(isCutOff)).toEqual([false, false]);
+    expect([cut, ...cut.content].map(isCutOff)).toEqual([true, true]);
+  });
 });
+
+interface Held {
+  readonly content: readonly object[];
+}

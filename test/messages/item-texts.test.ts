@@ -47,6 +47,25 @@ describe('items that stand as JSON in texts', () => {
     expect(openItems(reply(answer))).toEqual(reply(answer));
   });
 
+  it.each([
+    [
+      'its type',
+      '{"id": "toolu_1", "input": {"city": "Oslo"}, "name": "weather", "ty',
+      [['toolu_1', 'weather']],
+    ],
+    [
+      'its type, sorted',
+      '{"arguments": "{}", "call_id": "call_1", "name": "weather"',
+      [['call_1', 'weather']],
+    ],
+    ['its name', '{"id": "toolu_1", "input": {"city": "Os', []],
+    ['its id', '{"id": "rs_vsTC', []],
+  ])('cut before %s: a call with its name, or nothing, but no JSON', (_, text, calls) => {
+    const opened = openItems({ role: 'assistant', parts: [{ kind: 'text', text }], toolCalls: [] });
+    expect(opened.parts).toEqual([]);
+    expect(opened.toolCalls.map(({ id, name }) => [id, name])).toEqual(calls);
+  });
+
   it('are not opened in what others said', () => {
     const message = { ...reply({ id: 'msg_1', type: 'message', content: 'Hello' }), role: 'user' as const };
     expect(openItems(message)).toBe(message);

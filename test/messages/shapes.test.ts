@@ -1,6 +1,8 @@
 /** Message and tool shapes of dialects.md 3.2, 3.3 and 3.12, one case each. */
+
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/index.ts';
+import { jsonValue } from '../../src/json/read-json.ts';
 import { readRequest, readResponse } from '../../src/messages/exchange.ts';
 import { splitFusedCalls } from '../../src/messages/fused-calls.ts';
 import { readInstructions, readMessages } from '../../src/messages/messages.ts';
@@ -523,6 +525,18 @@ describe('message shapes', () => {
   ])('instructions: %s', (_, value, expected) => {
     const got = render(readInstructions(value)) as { content: unknown }[];
     expect(got.filter((one) => one.content !== '')).toEqual(expected);
+  });
+});
+
+describe('parts whose type stood behind the cut of a span limit', () => {
+  it.each([
+    ['its type', '{"id":"toolu_1","input":{"city":"Oslo"},"name":"weather","ty', [['toolu_1', 'weather']]],
+    ['its name', '{"id":"toolu_1","input":{"city":"Os', []],
+  ])('before %s', (_, rest, calls) => {
+    const list = jsonValue(`[{"role":"assistant","content":[{"type":"text","text":"Hm."},${rest}`);
+    const [message] = readMessages(list, 'output');
+    expect(message?.parts).toEqual([{ kind: 'text', text: 'Hm.' }]);
+    expect(message?.toolCalls.map(({ id, name }) => [id, name])).toEqual(calls);
   });
 });
 
