@@ -1,7 +1,14 @@
 /** Bottom up: which spans are recorded, and what they roll up. */
 import type { Reading } from '../completion/completion.ts';
 import type { RecordRole } from './plan.ts';
-import { addRollups, NOTHING_BELOW, type Rollup, rollupOfCompletion } from './rollup.ts';
+import {
+  addRollups,
+  NOTHING_BELOW,
+  ONE_RECORD,
+  type Rollup,
+  rollupOfAgent,
+  rollupOfCompletion,
+} from './rollup.ts';
 import type { Running } from './running.ts';
 import { settleToolCall } from './tool-calls.ts';
 import type { Trace, TraceNode } from './trace.ts';
@@ -33,16 +40,20 @@ function seenFromAbove({ reading, below }: TraceNode): Rollup {
 
 function ownRollup(trace: Trace, node: TraceNode): Rollup {
   if (node.role === undefined) return NOTHING_BELOW;
-  if (node.role !== 'completion' || !node.report) return ONE_RECORD;
-  const { span, reading, report } = node;
-  const own = trace.rollsUp
-    ? rollupOfCompletion(span.startTime, span.endTime, reading as Reading, report)
-    : { completions: 1, direct: 1, records: 1, call: report };
-  trace.latest.push(own);
+  const own = rollupOf(trace, node);
+  if (own !== ONE_RECORD) trace.latest.push(own);
   return own;
 }
 
-const ONE_RECORD: Rollup = { ...NOTHING_BELOW, records: 1 };
+function rollupOf({ rollsUp }: Trace, { role, span, reading, report, below }: TraceNode): Rollup {
+  if (role === 'completion' && report)
+    return rollsUp
+      ? rollupOfCompletion(span.startTime, span.endTime, reading as Reading, report)
+      : { completions: 1, direct: 1, records: 1, call: report };
+  // A workflow's steps hand each other whatever they like: only agents are asked and answer.
+  if (!rollsUp || reading?.operation !== 'agent') return ONE_RECORD;
+  return rollupOfAgent(span.startTime, span.endTime, reading, below);
+}
 
 function roleOf(trace: Trace, node: TraceNode, running: Running): RecordRole | undefined {
   const operation = node.reading?.operation;

@@ -1,7 +1,8 @@
 /** What the records below a span add up to: carried upwards as spans are resolved, so that no one looks down again. */
 import type { Message, Reading } from '../completion/completion.ts';
 import { detached } from '../json/detached.ts';
-import { asText, isEmptyText, jsonOf } from '../json/json-text.ts';
+import { asText, isEmptyText, isText, jsonOf, type LazyJson } from '../json/json-text.ts';
+import { looksLikeJson } from '../json/read-json.ts';
 import { keepOptimised } from '../keep-optimised.ts';
 import { before, type HrTime } from '../span/span-data.ts';
 import type { CallReport } from './call-report.ts';
@@ -64,16 +65,43 @@ export function addRollups(a: Rollup | undefined, b: Rollup): Rollup {
 }
 
 export function rollupOfCompletion(start: HrTime, end: HrTime, reading: Reading, call: CallReport): Rollup {
-  const question = reading.input?.find((message) => message.role === 'user');
-  const reply = reading.choices?.[0];
   return {
     completions: 1,
     direct: 1,
     records: 1,
-    first: question && hasText(question) ? new Said(start, question) : undefined,
-    last: reply && (hasText(reply) || reply.toolCalls.length > 0) ? new Said(end, reply) : undefined,
+    first: questionOf(start, reading),
+    last: replyOf(end, reading),
     call,
   };
+}
+
+/** What an agent was asked and answered stands in for calls that are silent about it, or reported by nobody. */
+export function rollupOfAgent(start: HrTime, end: HrTime, reading: Reading, below: Rollup): Rollup {
+  const first = below.first
+    ? undefined
+    : (questionOf(start, reading) ?? textOf(start, 'user', reading.inputValue));
+  const last = below.last
+    ? undefined
+    : (replyOf(end, reading) ?? textOf(end, 'assistant', reading.outputValue));
+  return first || last ? { ...ONE_RECORD, first, last } : ONE_RECORD;
+}
+
+export const ONE_RECORD: Rollup = { ...NOTHING_BELOW, records: 1 };
+
+function questionOf(at: HrTime, { input }: Reading): Said | undefined {
+  const question = input?.find((message) => message.role === 'user');
+  return question && hasText(question) ? new Said(at, question) : undefined;
+}
+
+function replyOf(at: HrTime, { choices }: Reading): Said | undefined {
+  const reply = choices?.[0];
+  return reply && (hasText(reply) || reply.toolCalls.length > 0) ? new Said(at, reply) : undefined;
+}
+
+/** A plain text; JSON is the agent's own business. */
+function textOf(at: HrTime, role: 'user' | 'assistant', value: LazyJson | undefined): Said | undefined {
+  if (!isText(value) || isEmptyText(value) || looksLikeJson(value)) return undefined;
+  return new Said(at, { role, parts: [{ kind: 'text', text: value }], toolCalls: [] });
 }
 
 /** Whether any text is there, without unescaping it. */

@@ -98,6 +98,21 @@ describe('parents in a whole trace', () => {
     expect(whole(chat(2, 1, calls('c1')), http(1)).get(GROUP)?.body.output).toBe('weather({"city":"Oslo"})');
   });
 
+  it('show what an agent was asked and answered, in words, where its calls do not tell', () => {
+    const said = (input: string, output: string) => ({ 'input.value': input, 'output.value': output });
+    const silent = span(3, 2, { 'gen_ai.operation.name': 'chat', 'gen_ai.request.model': 'm' });
+    const shown = (...spans: SdkSpan[]) => {
+      const { input, output } = whole(...spans, http(1)).get(GROUP)?.body ?? {};
+      return [input, output];
+    };
+    expect(shown(silent, agent(2, 1, said('why?', 'so.')))).toEqual(['why?', 'so.']);
+    expect(shown(agent(2, 1, said('why?', 'so.')))).toEqual(['why?', 'so.']);
+    expect(shown(chat(3, 2), agent(2, 1, said('why?', 'so.')))).toEqual(['q3', 'a3']);
+    expect(shown(silent, agent(2, 1, said('{"n":1}', '[2]')))).toEqual([null, null]);
+    const workflow = { ...said('why?', '__end__'), 'gen_ai.operation.name': 'invoke_workflow' };
+    expect(shown(silent, span(2, 1, workflow))).toEqual([null, null]);
+  });
+
   it('of a lone root inference are the group, which is not recorded', () => {
     const records = whole(chat(1));
     expect([...records.keys()]).toEqual([idOf(1)]);
