@@ -157,6 +157,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     joins.stop();
     // What has been read but not converted is on its way to delivery after this.
     await new Promise((resolve) => setImmediate(resolve));
+    await traces.allHandedOver();
     settleTraces();
     await Promise.all(routes.map(({ pipeline }) => pipeline.shutdown(options.drainMillis)));
     const deadline = performance.now() + FAREWELL_MILLIS;

@@ -18,6 +18,8 @@ export interface Joins<T> {
   mayWait(span: SpanData): boolean;
   /** Whether this one has to wait: a call without its messages. */
   lacksContent(read: ReadSpan): boolean;
+  /** Whether its sender, when it ends, sends events only once its spans have been answered: they wait, it must not. */
+  sendsEventsLast(span: SpanData): boolean;
   /** Resolves when all of these spans have their events, and after the time; false when the gateway stops. */
   waitFor(spans: readonly SpanData[], timeoutMillis: number): Promise<boolean>;
   /** Events of a span, taken out; whoever waits for that is told of what becomes of the span. */
@@ -113,9 +115,11 @@ export function createJoins<T>(now: () => number = () => performance.now()): Joi
       }
       return true;
     },
-    mayWait: (span) => SCOPES.test(span.scope.name) && !isFutile(span.scope.name) && !isComplete(span),
+    mayWait: (span) =>
+      SCOPES.test(span.scope.name) && isNameable(span) && !isFutile(span.scope.name) && !isComplete(span),
     lacksContent: ({ reading }) =>
       reading?.operation === 'inference' && reading.input === undefined && reading.choices === undefined,
+    sendsEventsLast,
     waitFor(spans, timeoutMillis) {
       if (isStopped) return Promise.resolve(false);
       return new Promise((resolve) => {
@@ -182,6 +186,15 @@ export function createJoins<T>(now: () => number = () => performance.now()): Joi
 }
 
 const FAILED = 2;
+
+function sendsEventsLast({ scope }: SpanData): boolean {
+  return scope.name === 'com.anthropic.claude_code.tracing';
+}
+
+/** Claude Code's events find no call that a proxy gave no request id. */
+function isNameable(span: SpanData): boolean {
+  return !sendsEventsLast(span) || keysOfSpan(span).length > 1;
+}
 
 /** What a call says last. */
 const LAST_EVENTS: ReadonlySet<string> = new Set([

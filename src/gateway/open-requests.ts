@@ -7,6 +7,8 @@ import type { BatchResult } from './entrusted-batch.ts';
 export interface OpenRequest {
   /** The latest try. */
   result: Promise<BatchResult>;
+  /** Resolves if the sender is to be answered before the spans have met their events, which it sends only then. */
+  readonly early: Promise<void>;
   /** What is known of it. */
   settled: BatchResult | undefined;
   /** Has what is not settled yet written to a spool; false where there is none. */

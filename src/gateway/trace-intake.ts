@@ -3,8 +3,8 @@ import type { RecordPipeline } from '../exporter/record-pipeline.ts';
 import { createTimeSlices } from '../exporter/time-slices.ts';
 import type { ReadSpan } from '../lineage/plan.ts';
 import type { SpanData } from '../span/span-data.ts';
-import { later, type Verdict } from './answer.ts';
-import { type BatchResult, entrust, type Parcel } from './entrusted-batch.ts';
+import { DONE, later, type Verdict } from './answer.ts';
+import { type BatchResult, type EntrustedBatch, entrust, type Parcel } from './entrusted-batch.ts';
 import { identityOfSpans } from './identity.ts';
 import type { Joins, Outcome } from './joins.ts';
 import { createOpenRequests, type OpenRequest, type OpenRequests } from './open-requests.ts';
@@ -27,6 +27,8 @@ export interface TraceIntakeOptions {
 
 export interface TraceIntake {
   accept(spans: readonly SpanData[]): Promise<Verdict>;
+  /** Resolves when all spans whose sender has been answered early are with delivery. */
+  allHandedOver(): Promise<unknown>;
   readonly openRequests: number;
   readonly unrouted: number;
 }
@@ -48,6 +50,8 @@ export function createTraceIntake(options: TraceIntakeOptions): TraceIntake {
     maxHeldBytes: MAX_RETURNED_BYTES,
     maxAgeMillis: MAX_OPEN_AGE_MILLIS,
   });
+  /** Conversions that nobody waits for. */
+  const early = new Set<Promise<EntrustedBatch>>();
   let unrouted = 0;
 
   async function accept(spans: readonly SpanData[]): Promise<Verdict> {
@@ -61,7 +65,9 @@ export function createTraceIntake(options: TraceIntakeOptions): TraceIntake {
     const request = known ?? begin(identity, spans, chosen, deadline);
     if (known?.settled?.returned.length) tryAgain(identity, known, known.settled, deadline);
 
-    let result = await within(request.result, deadline - performance.now());
+    const first = Promise.race([request.result, request.early.then(() => 'early' as const)]);
+    let result = await within(first, deadline - performance.now());
+    if (result === 'early') return DONE;
     if (result === undefined && request.secure()) result = await within(request.result, SECURE_MILLIS);
     if (result === undefined)
       return later('not_delivered', 'the API has not taken all records yet; they are on their way', 5);
@@ -88,7 +94,11 @@ export function createTraceIntake(options: TraceIntakeOptions): TraceIntake {
     deadline: number,
   ): OpenRequest {
     let secure = (): boolean => false;
+    let answerEarly = (): void => {};
     const request: OpenRequest = {
+      early: new Promise((resolve) => {
+        answerEarly = resolve;
+      }),
       result: work(),
       settled: undefined,
       secure: () => secure(),
@@ -102,12 +112,37 @@ export function createTraceIntake(options: TraceIntakeOptions): TraceIntake {
     async function work(): Promise<BatchResult> {
       // The caller has the promise of this before anything is taken.
       await undefined;
-      const parcels = await convert(spans, chosen, deadline, () => request.result);
-      if (parcels === undefined) return { ...NOTHING, isStopped: true };
-      const batch = entrust(parcels, Math.max(0, deadline - performance.now()));
+      const without = spans.filter((span, i) => lacksEvents(span, chosen[i]));
+      const isEarly = without.length > 0 && without.every(joins.sendsEventsLast);
+      if (isEarly) answerEarly();
+      if (without.length > 0) {
+        const wait = Math.min(logWaitMillis, deadline - performance.now());
+        if (!(await joins.waitFor(without, wait)) && !isEarly) return { ...NOTHING, isStopped: true };
+      }
+      const handing = handOver();
+      if (isEarly) early.add(handing);
+      const batch = await handing;
+      early.delete(handing);
       secure = batch.secure;
-      return batch.result;
+      return isEarly ? batch.result.then(keep) : batch.result;
     }
+
+    async function handOver(): Promise<EntrustedBatch> {
+      const parcels = await convert(spans, chosen, () => request.result);
+      return entrust(parcels, Math.max(0, deadline - performance.now()));
+    }
+  }
+
+  function lacksEvents(span: SpanData, route: GatewayRoute | undefined): boolean {
+    if (!joins.mayWait(span)) return false;
+    const read = route?.pipeline.readData(span, []);
+    return read !== undefined && joins.lacksContent(read);
+  }
+
+  /** Nobody will send them again: what found no room waits once more, and is counted if there is none. */
+  function keep(result: BatchResult): BatchResult {
+    for (const { outbox, records } of result.returned) void outbox.send(records, answerMillis);
+    return { ...result, returned: [] };
   }
 
   /** It has come again, and not all of its records are safe: those that are not go out once more, as they are. */
@@ -138,18 +173,8 @@ export function createTraceIntake(options: TraceIntakeOptions): TraceIntake {
   async function convert(
     spans: readonly SpanData[],
     chosen: readonly (GatewayRoute | undefined)[],
-    deadline: number,
     outcome: Outcome<BatchResult>,
-  ): Promise<readonly Parcel[] | undefined> {
-    const without = spans.filter((span, i) => {
-      if (!joins.mayWait(span)) return false;
-      const read = chosen[i]?.pipeline.readData(span, []);
-      return read !== undefined && joins.lacksContent(read);
-    });
-    if (without.length > 0) {
-      const wait = Math.min(logWaitMillis, deadline - performance.now());
-      if (!(await joins.waitFor(without, wait))) return undefined;
-    }
+  ): Promise<readonly Parcel[]> {
     const batches = new Map<GatewayRoute, ReadSpan[]>();
     const seen = new Map<GatewayRoute, number>();
     const slices = createTimeSlices(SLICE_MILLIS);
@@ -174,6 +199,7 @@ export function createTraceIntake(options: TraceIntakeOptions): TraceIntake {
 
   return {
     accept,
+    allHandedOver: () => Promise.allSettled(early),
     get openRequests() {
       return open.size;
     },

@@ -1,8 +1,10 @@
 /** Calls whose messages travel in log events, which come in requests of their own. */
 import { expect, it } from 'vitest';
 import type { Gateway } from '../../src/gateway/gateway.ts';
+import { convertSpans } from '../../src/index.ts';
 import type { CapturedSpan, Scenario } from '../contract/support/corpus.ts';
 import { scenarioNamed } from '../contract/support/corpus.ts';
+import { toSdkSpan } from '../contract/support/sdk-shapes.ts';
 import { toLogRequest, toOtlpJson } from '../otlp/encode.ts';
 import { type Answer, type Api, post, postSpans, startApi, startTestGateway, until } from './support.ts';
 
@@ -73,15 +75,17 @@ it.each([
   );
 });
 
-it("Claude Code's events name their call: both wait for that, not for the interaction around it", async () => {
-  const { spans, logs } = scenarioNamed('extra/claude-agent-sdk/tools-mcp-parallel');
+const CLAUDE_CODE = scenarioNamed('extra/claude-agent-sdk/tools-mcp-parallel');
+const isStep = ({ name }: CapturedSpan): boolean => /llm_request|tool$/.test(name);
+
+it('Claude Code at its end sends events only once its spans are answered: they wait, it does not', async () => {
   const api = await startApi();
   const gateway = await startTestGateway(api.url, { logWaitMillis: 30_000, answerMillis: 30_000 });
-  const isEarly = ({ name }: CapturedSpan): boolean => /llm_request|tool$/.test(name);
-  const sent = postSpans(gateway, spans.filter(isEarly));
-  await until(() => gateway.levels.joins.waiting === 2);
-  expect((await postLogs(gateway, logs)).status).toBe(200);
-  expect((await sent).status).toBe(200);
+  const steps = CLAUDE_CODE.spans.filter(isStep);
+  expect(await postSpans(gateway, steps)).toMatchObject({ status: 200, json: {} });
+  expect(gateway.levels.joins.waiting).toBe(2);
+  expect(await postSpans(gateway, steps), 'sent again').toMatchObject({ status: 200, json: {} });
+  expect((await postLogs(gateway, CLAUDE_CODE.logs)).status).toBe(200);
   const completions = [...api.records.values()].filter(({ kind }) => kind === 'completion');
   expect(completions.map(({ text }) => JSON.parse(text).messages.at(-1))).toEqual([
     {
@@ -96,6 +100,18 @@ it("Claude Code's events name their call: both wait for that, not for the intera
     { role: 'assistant', content: '18 degrees in both.' },
   ]);
   expect(gateway.levels.joins).toMatchObject({ waiting: 0, late: 0 });
+  await gateway.close();
+  expect(api.posts.length, 'each record once').toBe(api.records.size);
+});
+
+it('spans that were answered and still wait are recorded when the gateway stops', async () => {
+  const api = await startApi();
+  const gateway = await startTestGateway(api.url, { logWaitMillis: 30_000, answerMillis: 30_000 });
+  expect((await postSpans(gateway, CLAUDE_CODE.spans)).status).toBe(200);
+  await gateway.close();
+  const wanted = convertSpans(CLAUDE_CODE.spans.map((span) => toSdkSpan(span))).map(({ id }) => id);
+  expect([...api.records.values()].map(({ id }) => id).sort()).toEqual(wanted.sort());
+  expect(api.posts).toHaveLength(wanted.length);
 });
 
 it('a span whose events do not come is recorded after the time, without them; what comes then is counted', async () => {
