@@ -5,6 +5,7 @@ import { ag2 } from './ag2.ts';
 import { anthropicSdk } from './anthropic-sdk.ts';
 import { awsSdk } from './aws-sdk.ts';
 import { ax } from './ax.ts';
+import { braintrust } from './braintrust.ts';
 import { claudeCode } from './claude-code.ts';
 import type { Dialect } from './dialect.ts';
 import { effectAi } from './effect-ai.ts';
@@ -67,6 +68,7 @@ export const DIALECTS: readonly Dialect[] = [
   awsSdk,
   mcp,
   mlflow,
+  braintrust,
   pipecat,
   haystack,
   llamaIndex,

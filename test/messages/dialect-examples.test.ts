@@ -442,6 +442,27 @@ const EXAMPLES: readonly Example[] = [
     },
     expected: { tools: 'lost' },
   },
+  {
+    name: '5.29 Braintrust, attributes on a span of one’s own',
+    span: 'ask',
+    attributes: {
+      'braintrust.parent': 'project_name:demo',
+      'braintrust.span_attributes': json({ type: 'llm' }),
+      'braintrust.input': json([SYSTEM, USER]),
+      'braintrust.output': json([
+        { message: { role: 'assistant', content: null, tool_calls: [CALL] }, finish_reason: 'tool_calls' },
+      ]),
+      'braintrust.metadata': json({
+        provider: 'openai',
+        model: 'gpt-4o',
+        temperature: 0.2,
+        max_tokens: 100,
+        tools: [TOOL],
+        service_tier: 'default',
+      }),
+      'braintrust.metrics': json({ prompt_tokens: 40, completion_tokens: 9, tokens: 49 }),
+    },
+  },
 ];
 
 function spanOf(example: Example): SdkSpan {
@@ -497,5 +518,32 @@ describe('R1', () => {
       expect(completion?.body.session_info).toMatchObject({
         custom_metadata: { 'session.id': expected.session },
       });
+  });
+});
+
+describe('Braintrust', () => {
+  const bodiesOf = (...spans: SdkSpan[]) => convertSpans(spans, { projectId: 'p1' }).map(({ body }) => body);
+
+  it('makes no span its own by the parent it adds to all', () => {
+    const attributes = { 'braintrust.parent': 'project_name:demo', 'http.request.method': 'GET' };
+    expect(bodiesOf(makeSpan({ spanId: '00f067aa0ba902b7', name: 'GET', attributes }))).toEqual([]);
+  });
+
+  it('has steps: tasks, functions, and what only says what went in and came out', () => {
+    const step = (type: object, name: string): SdkSpan =>
+      makeSpan({
+        spanId: '00f067aa0ba902b7',
+        name,
+        attributes: {
+          ...type,
+          'braintrust.input_json': '{"city":"Oslo"}',
+          'braintrust.output_json': '"sun"',
+        },
+      });
+    const [task] = bodiesOf(step({}, 'answer'));
+    expect(task).not.toHaveProperty('kind');
+    expect(task).toMatchObject({ name: 'answer', input: { city: 'Oslo' }, output: 'sun' });
+    const [tool] = bodiesOf(step({ 'braintrust.span_attributes': '{"type":"function"}' }, 'weather'));
+    expect(tool).toMatchObject({ kind: 'tool', name: 'weather', input: { city: 'Oslo' }, output: 'sun' });
   });
 });
