@@ -27,7 +27,7 @@ import type { Dialect } from './dialect.ts';
  */
 export const braintrust: Dialect = {
   name: 'braintrust',
-  detect: ({ attributes }) => [...INPUT, ...OUTPUT, TYPE].some((key) => hasAttribute(attributes, key)),
+  detect: ({ attributes }) => OWN.some((key) => hasAttribute(attributes, key)),
   operationOf,
   read: readBraintrust,
 };
@@ -35,6 +35,7 @@ export const braintrust: Dialect = {
 const INPUT = ['braintrust.input_json', 'braintrust.input'] as const;
 const OUTPUT = ['braintrust.output_json', 'braintrust.output'] as const;
 const TYPE = 'braintrust.span_attributes';
+const OWN = [...INPUT, ...OUTPUT, TYPE];
 
 const TYPES: ReadonlyMap<string, Operation> = new Map([
   ['llm', 'inference'],
