@@ -9,6 +9,7 @@ import { braintrust } from './braintrust.ts';
 import { claudeCode } from './claude-code.ts';
 import type { Dialect } from './dialect.ts';
 import { effectAi } from './effect-ai.ts';
+import { geminiCli } from './gemini-cli.ts';
 import { genkit } from './genkit.ts';
 import { googleAdk } from './google-adk.ts';
 import { haystack } from './haystack.ts';
@@ -58,6 +59,7 @@ export const DIALECTS: readonly Dialect[] = [
   voltAgent,
   livekit,
   claudeCode,
+  geminiCli,
   anthropicSdk,
   mistralSdk,
   sentry,

@@ -12,7 +12,7 @@ export function repairCount(): number {
 }
 
 /** What emitters write where they cut a text. */
-const CUT_MARK = /(?:…|\.{3})?\s*\[truncated\]$/i;
+const CUT_MARK = /(?:…|\.{3})?\s*\[truncated(?:: original length \d+)?\]$/i;
 
 export interface ReadJson {
   /** Parsed value, or the plain text where it is no JSON. */

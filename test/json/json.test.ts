@@ -202,6 +202,17 @@ describe('repair', () => {
     expect(repairJson(JSON.stringify([user]).slice(0, -1) + rest)).toEqual(expected);
   });
 
+  it.each([
+    '',
+    '...[truncated]',
+    '… [truncated]',
+    '...[TRUNCATED: original length 12345]',
+  ])('with a mark behind the cut: %j', (mark) => {
+    const { value, cut } = readJson(`[{"role":"user","parts":[{"text":"What is the${mark}`) ?? {};
+    expect(cut).toBe(true);
+    expect(value).toEqual([{ role: 'user', parts: [{ text: 'What is the' }] }]);
+  });
+
   it('tells what was open at the cut', () => {
     const [whole, cut] = repairJson('[{"content":[{"text":"a"}]},{"content":[{"text":"b') as [Held, Held];
     expect([whole, ...whole.content].map(isCutOff)).toEqual([false, false]);
