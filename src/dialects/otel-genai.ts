@@ -1,9 +1,9 @@
-import type { Reading } from '../completion/completion.ts';
+import type { Operation, Reading } from '../completion/completion.ts';
 import { asArray, asObject, asText, textMember } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { conventionalOperation, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
 import { getAttribute, getString, hasAttribute, hasPrefix } from '../span/attributes.ts';
-import type { LogData, SpanData } from '../span/span-data.ts';
+import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -16,12 +16,25 @@ export const otelGenAi: Dialect = {
   name: 'otel-genai',
   detect: (span) =>
     hasPrefix(span.attributes, 'gen_ai.') || span.events.some((event) => event.name.startsWith('gen_ai.')),
-  operationOf: conventionalOperation,
+  operationOf,
   read: readOtelGenAi,
 };
 
-function readOtelGenAi(span: SpanData, logs: readonly LogData[]): Reading | undefined {
+function operationOf(span: SpanData): Operation {
   const operation = conventionalOperation(span);
+  return operation === 'other' && countsTokens(span.attributes) ? 'inference' : operation;
+}
+
+/** A model that was asked and tokens that it wrote: a call, whatever its emitter calls that. Runs of Azure's agents name no such model. */
+function countsTokens(attributes: Attributes): boolean {
+  return (
+    hasAttribute(attributes, 'gen_ai.usage.output_tokens') &&
+    getString(attributes, 'gen_ai.request.model') !== undefined
+  );
+}
+
+function readOtelGenAi(span: SpanData, logs: readonly LogData[]): Reading | undefined {
+  const operation = operationOf(span);
   if (getString(span.attributes, 'gen_ai.operation.name') === 'create_agent') return { operation: 'other' };
   const base = readGenAiSpan(span, logs, {
     dialect: otelGenAi.name,
@@ -29,8 +42,8 @@ function readOtelGenAi(span: SpanData, logs: readonly LogData[]): Reading | unde
     captureSetting: captureSettingOf(span),
   });
   if (operation === 'tool') return withToolMessages(base, span);
-  // TanStack AI's run has the model of its calls, and no operation of its own.
-  return operation === 'inference' && operationByName(span.attributes) === undefined
+  // TanStack AI's run has the model of its calls, and no operation of its own; a run of others may have one that nobody knows.
+  return operation === 'inference' && operationByName(span.attributes) !== 'inference'
     ? { ...base, yields: 'workflow' }
     : base;
 }

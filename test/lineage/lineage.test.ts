@@ -113,6 +113,16 @@ describe('parents in a whole trace', () => {
     expect(shown(silent, span(2, 1, workflow))).toEqual([null, null]);
   });
 
+  it('an operation that nobody has named is a call where a model wrote tokens, unless a call is reported below', () => {
+    const unnamed = (n: number, parent?: number, attributes: object = {}): SdkSpan =>
+      chat(n, parent, { 'gen_ai.operation.name': 'ask_oracle', ...attributes });
+    const kindsOf = (...spans: SdkSpan[]) => [...whole(...spans).values()].map(({ kind }) => kind);
+    expect(kindsOf(unnamed(1))).toEqual(['completion']);
+    expect(kindsOf(chat(2, 1), unnamed(1))).toEqual(['completion', 'trace']);
+    expect(kindsOf(unnamed(1, undefined, { 'gen_ai.usage.output_tokens': undefined }))).toEqual([]);
+    expect(kindsOf(unnamed(1, undefined, { 'gen_ai.request.model': undefined }))).toEqual([]);
+  });
+
   it('of a lone root inference are the group, which is not recorded', () => {
     const records = whole(chat(1));
     expect([...records.keys()]).toEqual([idOf(1)]);
