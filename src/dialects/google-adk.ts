@@ -16,7 +16,10 @@ import type { Dialect } from './dialect.ts';
  */
 export const googleAdk: Dialect = {
   name: 'google-adk',
-  detect: (span) => span.scope.name === 'gcp.vertex.agent' || hasPrefix(span.attributes, 'gcp.vertex.agent.'),
+  detect: ({ scope, attributes }) =>
+    (scope.name === 'gcp.vertex.agent' || hasPrefix(attributes, 'gcp.vertex.agent.')) &&
+    // OpenInference's instrumentation takes its spans over, and says more on them.
+    !hasAttribute(attributes, 'openinference.span.kind'),
   operationOf,
   read: readAdk,
 };

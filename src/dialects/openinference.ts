@@ -177,7 +177,9 @@ function readContent(attributes: Attributes, invocation: JsonObject | undefined)
     request.tools ??
     readTools(invocation && member(invocation, 'tools', 'functions')) ??
     readTools(asArray(jsonValue(getAttribute(attributes, 'llm.tools')))?.map(withoutPrintedSchema));
-  const reply = replyOf(flatOutput, response, rawOutput, tools);
+  // Google's ADK makes all calls of an agent in one span: flattened replies of the first stay where the last has less.
+  const isReused = hasPrefix(attributes, 'gcp.vertex.agent.') && nonEmpty(response.choices) !== undefined;
+  const reply = replyOf(isReused ? undefined : flatOutput, response, rawOutput, tools);
   const outside = readRequest(invocation ?? {});
   return {
     instructions: request.instructions ?? outside.instructions,

@@ -1,6 +1,6 @@
 import type { Message, Operation, Reading } from '../completion/completion.ts';
 import { asArray, asObject, asText, member, textMember, toJsonString } from '../json/json-text.ts';
-import { jsonValue } from '../json/read-json.ts';
+import { jsonValue, readJson } from '../json/read-json.ts';
 import { openItems } from '../messages/item-texts.ts';
 import { readMessages } from '../messages/messages.ts';
 import { resultParts } from '../messages/parts.ts';
@@ -189,9 +189,11 @@ function expandResponsesInput(message: Message): readonly Message[] {
   if (message.role !== 'user' || message.parts.length !== 1 || part?.kind !== 'text') return [message];
   const text = asText(part.text) ?? '';
   if (!/^\s*\[\s*\{/.test(text)) return [message];
-  const list = asArray(jsonValue(text));
+  const read = readJson(text);
+  const list = asArray(read?.value);
   const items = list?.every((item) => isResponsesItem(item)) ? readMessages(list, 'input') : [];
-  return items.length > 0 ? items : [message];
+  const isLost = list?.length === 0 && read?.cut === true && /^\[\{"(role|type)":"/.test(text);
+  return items.length > 0 || isLost ? items : [message];
 }
 
 function isResponsesItem(item: unknown): boolean {

@@ -176,11 +176,23 @@ function fromEvents(events: readonly Event[], content: Content): void {
   }
   if (details.length === 1) content.choices ??= asChoices(details[0] ?? []);
   else if (details.length > 1) content.choices ??= oneReply(details.flat());
-  content.input ??= nonEmpty(input);
+  content.input ??= nonEmpty(withoutRepeatedResults(input));
   if (choices.size > 0) {
     const ordered = [...choices].sort(([a], [b]) => a - b);
     content.choices ??= ordered.flatMap(([, pieces]) => joinReply(pieces) ?? []);
   }
+}
+
+/** botocore's instrumentation tells of a tool's result in an event of its own, and once more in the user's message that brings it. */
+function withoutRepeatedResults(messages: readonly Message[]): readonly Message[] {
+  const told = new Set<string>();
+  return messages.filter(({ role, toolCallId }) => {
+    if (role === 'assistant') told.clear();
+    if (role !== 'tool' || toolCallId === undefined) return true;
+    if (told.has(toolCallId)) return false;
+    told.add(toolCallId);
+    return true;
+  });
 }
 
 /** All events of the call as one JSON list in an attribute: Pydantic AI's first format, and Logfire's. */

@@ -148,10 +148,12 @@ describe('captured spans, cut by a limit of attribute lengths', () => {
       const [most, rest] = [askedOf(whole), askedOf(left)];
       expect(rest, name).toHaveLength(most.length);
       expect(sum(rest), name).toBeLessThanOrEqual(sum(most));
-      const known = textsOf(whole).filter((text) => opened.test(text));
+      // What a raw body has without spaces, its flattened copy may have with them.
+      const begin = (text: string): string => text.replace(/\s/g, '').slice(0, 12);
+      const known = textsOf(whole).map((text) => text.replace(/\s/g, ''));
       for (const text of textsOf(left).filter((one) => opened.test(one)))
         expect(
-          known.some((one) => one.startsWith(text.slice(0, 12))),
+          known.some((one) => one.startsWith(begin(text))),
           `${name}: ${text}`,
         ).toBe(true);
     }
