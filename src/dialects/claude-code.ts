@@ -110,8 +110,9 @@ function readCall(id: string, logs: readonly LogData[]): ToolCall | undefined {
     logs.filter(({ attributes }) => attributes.tool_use_id === id),
     'tool_result',
   );
+  const name = told && toolName(told);
   const given = told && shown(told, 'tool_input');
-  return given === undefined ? undefined : { id, name: toolName(told as Attributes) ?? '', arguments: given };
+  return name === undefined || given === undefined ? undefined : { id, name, arguments: given };
 }
 
 /** Those of MCP servers are all called `mcp_tool` in events. */

@@ -121,8 +121,7 @@ export function createTraceIntake(options: TraceIntakeOptions): TraceIntake {
       }
       const handing = handOver();
       if (isEarly) early.add(handing);
-      const batch = await handing;
-      early.delete(handing);
+      const batch = await handing.finally(() => early.delete(handing));
       secure = batch.secure;
       return isEarly ? batch.result.then(keep) : batch.result;
     }
