@@ -6,7 +6,7 @@ import { DIALECTS, findDialect } from './dialects/registry.ts';
 import { repairCount } from './json/read-json.ts';
 import { catchLateThrow } from './late-throw.ts';
 import type { ReadSpan, RecordPlan, RecordRole } from './lineage/plan.ts';
-import { withoutVectors } from './readers/embeddings.ts';
+import { withoutNestedVectors, withoutVectors } from './readers/embeddings.ts';
 import { readSurroundings } from './readers/surroundings.ts';
 import { buildRecord, type RecordOptions } from './record/build-record.ts';
 import { buildUpdate } from './record/build-update.ts';
@@ -107,6 +107,7 @@ export function createConverter(config: ConvertConfig): Converter {
       reading = dialect?.read(span, logs);
       if (reading && repairCount() > repairs) reading = withCutNote(reading);
       if (reading?.operation === 'embedding') reading = withoutVectors(reading, span.attributes);
+      else if (reading && reading.operation !== 'inference') reading = withoutNestedVectors(reading);
     } catch {
       failures.dialect++; // a dialect is total: this is a bug in it, and must not cost more than its span
       if (!isReadable(span))

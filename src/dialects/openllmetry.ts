@@ -71,6 +71,7 @@ function operationOf(span: SpanData): Operation {
   // LlamaIndex's tools by their class; and its models are of kind `task` too, or `workflow` where nothing is around them.
   if (/llamaindex/.test(span.scope.name)) {
     if (kind === 'task' && /Tool\.task$/.test(span.name)) return 'tool';
+    if (kind === 'task' && /Embedding(\.task$|\.get_)/i.test(span.name)) return 'embedding';
     if (named === 'inference' || named === 'embedding') return named;
   }
   if (kind !== undefined) return KINDS.get(kind) ?? 'workflow';

@@ -12,6 +12,8 @@ interface Vectors {
 
 /** Shorter lists of numbers are data, not vectors. */
 const MIN_DIMENSIONS = 2;
+/** Of what a step hands around: a tool's result may have a vector of its own. */
+const MIN_NESTED_DIMENSIONS = 8;
 const MAX_DEPTH = 8;
 
 /** The reading of an embedding with its output replaced by a summary, its input by the texts where the dialect named none. */
@@ -22,6 +24,39 @@ export function withoutVectors(reading: Reading, attributes: Attributes): Readin
     inputValue: decoded(reading.inputValue ?? embeddedTexts(attributes)),
     outputValue: summary(reading.outputValue, attributes),
   };
+}
+
+/** Of other steps: what they hand around may hold documents with their vectors. */
+export function withoutNestedVectors(reading: Reading): Reading {
+  const inputValue = stripped(reading.inputValue, 0);
+  const outputValue = stripped(reading.outputValue, 0);
+  if (inputValue === reading.inputValue && outputValue === reading.outputValue) return reading;
+  return { ...reading, inputValue, outputValue };
+}
+
+const VECTOR_KEY = /^(dense_?|sparse_?)?(embeddings?|vectors?)$/i;
+
+/** The value itself where it holds none. */
+function stripped(value: LazyJson | undefined, depth: number): LazyJson | undefined {
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value;
+  const list = asArray(value);
+  if (list) {
+    const items = list.map((item) => stripped(item as LazyJson, depth + 1));
+    return items.some((item, i) => item !== list[i]) ? (items as LazyJson) : value;
+  }
+  if (!isObject(value)) return value;
+  const entries = Object.entries(value).map(
+    ([key, item]) => [key, item, withoutVector(key, item, depth)] as const,
+  );
+  if (entries.every(([, item, rest]) => item === rest)) return value;
+  return Object.fromEntries(entries.map(([key, , rest]) => [key, rest])) as LazyJson;
+}
+
+function withoutVector(key: string, item: unknown, depth: number): unknown {
+  const found: Vectors = { count: 0, dimensions: undefined };
+  if (VECTOR_KEY.test(key) && Array.isArray(item)) collect(item, found, depth + 1);
+  const isVector = (found.dimensions ?? 0) >= MIN_NESTED_DIMENSIONS;
+  return isVector ? told(found) : stripped(item as LazyJson, depth + 1);
 }
 
 /** The AI SDK writes each text as JSON. */
@@ -38,9 +73,12 @@ function summary(output: LazyJson | undefined, attributes: Attributes): LazyJson
   const dimensions =
     found.dimensions ??
     getCount(attributes, 'gen_ai.embeddings.dimension.count', 'gen_ai.request.embedding.dimensions');
-  if (found.count === 0 && dimensions === undefined) return undefined;
+  return found.count === 0 && dimensions === undefined ? undefined : told({ ...found, dimensions });
+}
+
+function told({ count, dimensions }: Vectors): LazyJson {
   return {
-    ...(found.count > 0 ? { vectors: found.count } : {}),
+    ...(count > 0 ? { vectors: count } : {}),
     ...(dimensions === undefined ? {} : { dimensions }),
   };
 }
