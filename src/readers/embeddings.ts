@@ -28,35 +28,39 @@ export function withoutVectors(reading: Reading, attributes: Attributes): Readin
 
 /** Of other steps: what they hand around may hold documents with their vectors. */
 export function withoutNestedVectors(reading: Reading): Reading {
-  const inputValue = stripped(reading.inputValue, 0);
-  const outputValue = stripped(reading.outputValue, 0);
-  if (inputValue === reading.inputValue && outputValue === reading.outputValue) return reading;
-  return { ...reading, inputValue, outputValue };
+  const { inputValue, outputValue } = reading;
+  if (!mayHoldVectors(inputValue, 0) && !mayHoldVectors(outputValue, 0)) return reading;
+  return { ...reading, inputValue: stripped(inputValue, 0), outputValue: stripped(outputValue, 0) };
 }
 
 const VECTOR_KEY = /^(dense_?|sparse_?)?(embeddings?|vectors?)$/i;
 
-/** The value itself where it holds none. */
-function stripped(value: LazyJson | undefined, depth: number): LazyJson | undefined {
-  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return value;
-  const list = asArray(value);
-  if (list) {
-    const items = list.map((item) => stripped(item as LazyJson, depth + 1));
-    return items.some((item, i) => item !== list[i]) ? (items as LazyJson) : value;
+/** Almost none does, and finding that out makes nothing. */
+function mayHoldVectors(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return false;
+  if (Array.isArray(value)) return value.some((item) => mayHoldVectors(item, depth + 1));
+  for (const key in value) {
+    const item: unknown = (value as { [key: string]: unknown })[key];
+    if (Array.isArray(item) && VECTOR_KEY.test(key)) return true;
+    if (mayHoldVectors(item, depth + 1)) return true;
   }
-  if (!isObject(value)) return value;
-  const entries = Object.entries(value).map(
-    ([key, item]) => [key, item, withoutVector(key, item, depth)] as const,
-  );
-  if (entries.every(([, item, rest]) => item === rest)) return value;
-  return Object.fromEntries(entries.map(([key, , rest]) => [key, rest])) as LazyJson;
+  return false;
 }
 
-function withoutVector(key: string, item: unknown, depth: number): unknown {
+function stripped(value: LazyJson | undefined, depth: number): LazyJson | undefined {
+  if (depth > MAX_DEPTH) return value;
+  if (Array.isArray(value)) return value.map((item) => stripped(item as LazyJson, depth + 1)) as LazyJson;
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, withoutVector(key, item as LazyJson, depth)]),
+  ) as LazyJson;
+}
+
+function withoutVector(key: string, item: LazyJson | undefined, depth: number): LazyJson | undefined {
   const found: Vectors = { count: 0, dimensions: undefined };
   if (VECTOR_KEY.test(key) && Array.isArray(item)) collect(item, found, depth + 1);
   const isVector = (found.dimensions ?? 0) >= MIN_NESTED_DIMENSIONS;
-  return isVector ? told(found) : stripped(item as LazyJson, depth + 1);
+  return isVector ? told(found) : stripped(item, depth + 1);
 }
 
 /** The AI SDK writes each text as JSON. */

@@ -35,7 +35,7 @@ describe('vectors in what steps hand around', () => {
     ['a text', 'embedding'],
     ['nothing', undefined],
   ])('%s stay as they are', (_, value) => {
-    expect(outputOf(value)).toBe(value);
+    expect(outputOf(value)).toEqual(value);
   });
 
   it('touch nothing else: a reading without any is the same', () => {
