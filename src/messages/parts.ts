@@ -385,7 +385,9 @@ function isBookkeeping(part: JsonObject): boolean {
 
 function pushCall(call: ToolCall | undefined, part: JsonObject, into: Parts): void {
   if (call) into.calls.push(call);
-  else into.parts.push({ kind: 'other', value: part as LazyJson });
+  // Without content Azure's agents leave no more of a call than its id.
+  else if (Object.keys(part).some((key) => key !== 'type' && key !== 'id'))
+    into.parts.push({ kind: 'other', value: part as LazyJson });
 }
 
 /** A tool result of any spelling. */

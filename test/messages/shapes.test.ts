@@ -528,6 +528,15 @@ describe('message shapes', () => {
   });
 });
 
+describe('calls without a name', () => {
+  const partsOf = (part: object) => readMessages([{ role: 'assistant', parts: [part] }], 'output')[0]?.parts;
+
+  it('are shown for what they say, and say nothing with an id alone', () => {
+    expect(partsOf({ type: 'tool_call', id: 'call_1' }) ?? []).toEqual([]);
+    expect(partsOf({ type: 'tool_call', id: 'call_1', note: 'x' })).toMatchObject([{ kind: 'other' }]);
+  });
+});
+
 describe('parts whose type stood behind the cut of a span limit', () => {
   it.each([
     ['its type', '{"id":"toolu_1","input":{"city":"Oslo"},"name":"weather","ty', [['toolu_1', 'weather']]],
