@@ -1,5 +1,5 @@
 import type { Operation, Reading } from '../completion/completion.ts';
-import { asObject, isObject } from '../json/json-text.ts';
+import { asObject, isObject, member } from '../json/json-text.ts';
 import { jsonValue } from '../json/read-json.ts';
 import { readRequest, readResponse } from '../messages/exchange.ts';
 import { type Content, readGenAiContent } from '../readers/content.ts';
@@ -16,9 +16,9 @@ import type { Dialect } from './dialect.ts';
  */
 export const googleAdk: Dialect = {
   name: 'google-adk',
-  detect: ({ scope, attributes }) =>
+  // OpenInference's instrumentation stops most of ADK's spans and adds all it knows to the rest.
+  detect: ({ attributes, scope }) =>
     (scope.name === 'gcp.vertex.agent' || hasPrefix(attributes, 'gcp.vertex.agent.')) &&
-    // OpenInference's instrumentation takes its spans over, and says more on them.
     !hasAttribute(attributes, 'openinference.span.kind'),
   operationOf,
   read: readAdk,
@@ -63,8 +63,13 @@ function full(value: Reading['inputValue']): Reading['inputValue'] {
   return isObject(value) && Object.keys(value).length === 0 ? undefined : value;
 }
 
+/** Events stand for each message even where their content is not captured; the span may have it all the same. */
+function isWhole({ body }: LogData): boolean {
+  return member(asObject(body), 'content') !== '<elided>';
+}
+
 function readContent(span: SpanData, logs: readonly LogData[]): Content {
-  const content = readGenAiContent(span, logs);
+  const content = readGenAiContent(span, logs.filter(isWhole));
   const request = asObject(jsonValue(getAttribute(span.attributes, 'gcp.vertex.agent.llm_request')));
   const response = asObject(jsonValue(getAttribute(span.attributes, 'gcp.vertex.agent.llm_response')));
   if (request && Object.keys(request).length > 0) {

@@ -79,7 +79,7 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
   if (operation === 'other') return { operation };
   const invocation = asObject(jsonValue(getAttribute(attributes, 'llm.invocation_parameters')));
   const metadata = asObject(jsonValue(getAttribute(attributes, 'metadata')));
-  const content = operation === 'inference' ? readContent(attributes, invocation) : { notes: [] };
+  const content = operation === 'inference' ? readContent(span, invocation) : { notes: [] };
   const base = readGenAiSpan(span, logs, {
     dialect: openInference.name,
     operation,
@@ -103,7 +103,7 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
       "hideInputs: false and hideOutputs: false in the instrumentation's traceConfig (OPENINFERENCE_HIDE_INPUTS and OPENINFERENCE_HIDE_OUTPUTS unset)",
   });
   const tool = operation === 'tool' ? toolFacts(span) : undefined;
-  const answer = tool && readToolAnswer(base.outputValue);
+  const answer = tool && (readToolAnswer(base.outputValue) ?? readFunctionResponse(base, tool.name));
   // CrewAI's agents have no other name, nor OpenAI's in JavaScript.
   const agent =
     operation === 'agent'
@@ -111,7 +111,7 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
       : undefined;
   return {
     ...base,
-    yields: operation === 'inference' && isLayer(span) ? 'workflow' : undefined,
+    yields: operation === 'inference' ? yieldsOf(span) : undefined,
     name: tool?.name ?? agent ?? getString(attributes, 'agent.name', 'graph.node.name') ?? base.name,
     agentName: operation === 'agent' ? (agent ?? base.agentName) : undefined,
     parameters: mergeParameters(base.parameters, readRequest(invocation ?? {}).parameters),
@@ -121,6 +121,16 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
     toolCallId: base.toolCallId ?? answer?.id,
     toolArguments: base.toolArguments ?? tool?.arguments,
   };
+}
+
+function yieldsOf(span: SpanData): Reading['yields'] {
+  if (isAdkAgent(span)) return 'agent';
+  return isLayer(span) ? 'workflow' : undefined;
+}
+
+/** Where Google ADK has no span of its own for a call, its agent's is written to, by one call over the other. */
+function isAdkAgent({ name, scope }: SpanData): boolean {
+  return scope.name === 'gcp.vertex.agent' && name.startsWith('invoke_agent');
 }
 
 /** LlamaIndex reports each of its own layers around a call as a call; only the innermost has counts and a reply. */
@@ -159,15 +169,32 @@ function toolFacts({ attributes, name }: SpanData): {
   };
 }
 
+/** Google ADK's tools answer with `{id, name, response}`. */
+function readFunctionResponse(
+  { toolCallId, outputValue }: Reading,
+  name: string | undefined,
+): ReturnType<typeof readToolAnswer> {
+  const answer = asObject(outputValue);
+  const value = member(answer, 'response');
+  if (value === undefined || name === undefined || textMember(answer, 'name') !== name) return undefined;
+  const id = textMember(answer, 'id');
+  return id === undefined || id !== toolCallId ? undefined : { name, id, value };
+}
+
 /** What an instrumentation told to hide writes instead. */
 const REDACTED = '__REDACTED__';
 
-function readContent(attributes: Attributes, invocation: JsonObject | undefined): Content {
+function readContent(span: SpanData, invocation: JsonObject | undefined): Content {
+  const { attributes } = span;
   const notes: Note[] = [];
   const rawInput = readRaw(attributes, 'input', notes);
   const rawOutput = readRaw(attributes, 'output', notes);
   const flatInput = flatMessages(attributes, 'llm.input_messages.', 'input');
-  const flatOutput = flatMessages(attributes, 'llm.output_messages.', 'output');
+  // Of a longer reply before this one its end is left.
+  const flatOutput =
+    rawOutput !== undefined && isAdkAgent(span)
+      ? undefined
+      : flatMessages(attributes, 'llm.output_messages.', 'output');
   const request = requestOf(rawInput);
   const response: ResponseFacts = rawOutput === undefined ? {} : readResponse(rawOutput);
   const tools =
@@ -177,10 +204,9 @@ function readContent(attributes: Attributes, invocation: JsonObject | undefined)
     request.tools ??
     readTools(invocation && member(invocation, 'tools', 'functions')) ??
     readTools(asArray(jsonValue(getAttribute(attributes, 'llm.tools')))?.map(withoutPrintedSchema));
-  // Google's ADK makes all calls of an agent in one span: flattened replies of the first stay where the last has less.
-  const isReused = hasPrefix(attributes, 'gcp.vertex.agent.') && nonEmpty(response.choices) !== undefined;
-  const reply = replyOf(isReused ? undefined : flatOutput, response, rawOutput, tools);
-  const outside = readRequest(invocation ?? {});
+  const reply = replyOf(flatOutput, response, rawOutput, tools);
+  // What was hidden is not taken from where it was forgotten.
+  const outside = getAttribute(attributes, 'input.value') === REDACTED ? {} : readRequest(invocation ?? {});
   return {
     instructions: request.instructions ?? outside.instructions,
     input: (

@@ -88,6 +88,10 @@ const SETTINGS: readonly (readonly [scope: RegExp, setting: string])[] = [
     'SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS_SENSITIVE=true, and the log records of Python exported too',
   ],
   [
+    /\.botocore\./,
+    'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true, and the log records of Python exported too',
+  ],
+  [
     /^io\.opentelemetry\.(openai-java|aws-sdk)/,
     'OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true for the Java agent, setCaptureMessageContent(true) or setGenaiCaptureMessageContent(true) for the library, and log records exported too',
   ],

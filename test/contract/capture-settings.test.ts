@@ -31,3 +31,22 @@ describe('the setting that turns content on', () => {
     }
   });
 });
+
+it('inputs that OpenInference hides are not taken from the parameters, where it leaves them', () => {
+  const { spans } = scenarioNamed('extra/openinference-python-google-adk/agent-one-tool');
+  const call = spans.find(({ name }) => name === 'call_llm');
+  const kept = Object.entries(call?.attributes ?? {}).filter(
+    ([key]) => !/^llm\.(in|out)put_messages/.test(key),
+  );
+  const attributes = {
+    ...Object.fromEntries(kept),
+    'input.value': '__REDACTED__',
+    'output.value': '__REDACTED__',
+  };
+  const [record] = convertSpans([toSdkSpan({ ...(call as (typeof spans)[number]), attributes })], {
+    projectId: 'project-1',
+  });
+  expect(JSON.stringify(attributes)).toContain('You are a concise assistant.');
+  expect(JSON.stringify(record?.body)).not.toContain('You are a concise assistant.');
+  expect(record?.receipt.missing).toEqual([expect.stringContaining('OPENINFERENCE_HIDE_INPUTS')]);
+});
