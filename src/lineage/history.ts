@@ -80,7 +80,10 @@ function callOf({ reading, span }: Speaker): readonly { call: ToolCall; start: H
     reading.toolArguments === undefined
   )
     return [];
-  const call = { id: reading.toolCallId, name: reading.name ?? span.name, arguments: reading.toolArguments };
+  const name = reading.name ?? span.name;
+  // A call without a name is none.
+  if (name === '') return [];
+  const call = { id: reading.toolCallId, name, arguments: reading.toolArguments };
   return [{ call, start: span.startTime }];
 }
 

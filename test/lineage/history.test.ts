@@ -66,3 +66,9 @@ it('a reply that was lost is what its tools were asked for, in their order', () 
   fillReplies([call]);
   expect(call.reading?.choices).toMatchObject([{ toolCalls: [ask('Rome'), ask('Oslo')] }]);
 });
+
+it('a tool without a name, its own or its span’s, is none that a reply asked for', () => {
+  const call = speaker(1, reading({ input: [asked('Hi')] }), [tool(3, 'Rome', { name: undefined })]);
+  fillReplies([call]);
+  expect(call.reading?.choices).toBeUndefined();
+});
