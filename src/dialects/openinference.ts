@@ -1,4 +1,4 @@
-import type { Message, Note, Operation, Reading, ToolDefinition } from '../completion/completion.ts';
+import type { Message, Note, Operation, Part, Reading, ToolDefinition } from '../completion/completion.ts';
 import {
   asArray,
   asObject,
@@ -20,6 +20,7 @@ import {
 } from '../messages/exchange.ts';
 import { splitFusedCalls } from '../messages/fused-calls.ts';
 import { joinReply } from '../messages/messages.ts';
+import { resultParts } from '../messages/parts.ts';
 import { readTools } from '../messages/tools.ts';
 import { type Content, nonEmpty } from '../readers/content.ts';
 import { flatCompletions, flatMessages, flatPrompts } from '../readers/flat-messages.ts';
@@ -107,7 +108,7 @@ function readOpenInference(span: SpanData, logs: readonly LogData[]): Reading | 
   // CrewAI's agents have no other name, nor OpenAI's in JavaScript.
   const agent =
     operation === 'agent'
-      ? getString(attributes, 'agent.name', 'graph.node.name', 'graph.node.id')
+      ? getString(attributes, 'agent.name', 'gen_ai.agent.name', 'graph.node.name', 'graph.node.id')
       : undefined;
   return {
     ...base,
@@ -213,7 +214,7 @@ function readContent(span: SpanData, invocation: JsonObject | undefined): Conten
       response.history ??
       richer(request.messages, flatInput ?? flatPrompts(attributes)) ??
       outside.messages
-    )?.map(unprinted),
+    )?.map(isStrands(span) ? withoutBlocks : unprinted),
     choices: reply ?? flatCompletions(attributes),
     tools,
     outputSchema: request.outputSchema ?? outside.outputSchema ?? echoedSchema(rawOutput),
@@ -278,7 +279,14 @@ function isSystem(message: Message): boolean {
 }
 
 function weight(messages: readonly Message[]): number {
-  return messages.reduce((sum, message) => sum + message.parts.length + message.toolCalls.length, 0);
+  return messages.reduce(
+    (sum, { parts, toolCalls }) => sum + parts.filter(says).length + toolCalls.length,
+    0,
+  );
+}
+
+function says(part: Part): boolean {
+  return part.kind !== 'text' || part.text !== '';
 }
 
 function replyOf(
@@ -295,6 +303,28 @@ function replyOf(
     : undefined;
   if (whole && own) return weight(whole) >= weight(own) ? whole : own;
   return whole ?? own ?? nonEmpty(response.choices);
+}
+
+function isStrands({ scope }: SpanData): boolean {
+  return scope.name.startsWith('strands');
+}
+
+/** Of a result's blocks, and of media, the processor for Strands makes text. */
+const BLOCKS = /^\[?\{"(json|image|document|video)": /;
+
+function withoutBlocks(message: Message): Message {
+  if (!message.parts.some(isBlocks)) return message;
+  const parts = message.parts.flatMap((part) => {
+    if (!isBlocks(part)) return [part];
+    const value = jsonValue(part.text);
+    // Of several results in one message nothing tells which is whose.
+    return isText(value) ? [part] : resultParts(asArray(value) ?? [value]);
+  });
+  return { ...message, parts };
+}
+
+function isBlocks(part: Part): part is Part & { readonly kind: 'text' } {
+  return part.kind === 'text' && BLOCKS.test(asText(part.text) ?? '');
 }
 
 /** CrewAI's event listener lists the tools in one attribute, what lies deep in their schemas as Python prints it: such a schema is none. */

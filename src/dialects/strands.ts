@@ -5,8 +5,9 @@ import { readInstructions } from '../messages/messages.ts';
 import { resultParts } from '../messages/parts.ts';
 import { nonEmpty } from '../readers/content.ts';
 import { operationByContent, operationByName, readGenAiSpan } from '../readers/genai-span.ts';
+import { readUsage } from '../readers/usage.ts';
 import { getAttribute, getString, hasAttribute } from '../span/attributes.ts';
-import type { LogData, SpanData } from '../span/span-data.ts';
+import type { Attributes, LogData, SpanData } from '../span/span-data.ts';
 import type { Dialect } from './dialect.ts';
 
 /**
@@ -40,7 +41,7 @@ function readStrands(span: SpanData, logs: readonly LogData[]): Reading | undefi
   const operation = operationOf(span);
   if (operation === 'other') return { operation };
   const base = readGenAiSpan(span, logs, {
-    dialect: strands.name,
+    dialect: countsTotals(attributes) ? 'otel-genai' : strands.name,
     operation,
     // A tool's messages are its arguments and its result once more, wrapped as parts of a message.
     ...(operation === 'tool' ? { content: { notes: [] } } : {}),
@@ -56,6 +57,13 @@ function readStrands(span: SpanData, logs: readonly LogData[]): Reading | undefi
     outputValue: tool?.output ?? base.outputValue,
     toolArguments: base.toolArguments ?? (tool?.input === undefined ? undefined : toJsonString(tool.input)),
   };
+}
+
+/** From 1.55 for Python on; before, cached tokens of Bedrock and Anthropic stand beside the input, and in the total. */
+function countsTotals(attributes: Attributes): boolean {
+  if (!hasAttribute(attributes, 'gen_ai.usage.cache_read.input_tokens')) return false;
+  const { input = 0, output = 0, total = 0, cacheRead = 0, cacheWrite = 0 } = readUsage(attributes) ?? {};
+  return input >= cacheRead + cacheWrite && total <= input + output;
 }
 
 /** `gen_ai.tool.message {content}` is what the tool was given; what it gave is a list of blocks, mostly of one. */

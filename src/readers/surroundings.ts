@@ -131,7 +131,7 @@ const SECRET_KEY =
   /(^|[._-])(api[_-]?key|authorization|password|secret|access[_-]?token|headers?)([._-]|$)|user_api_key/i;
 /** What emitters keep among the metadata for themselves; Mastra a whole response. */
 const BOOKKEEPING =
-  /^(freeplay\.|ls_|__|langgraph_|checkpoint_ns$|lc_|langfusePrompt$|subtype$|state$|body$|modelMetadata$|usage_metadata$|LANGSMITH_)/;
+  /^(freeplay\.|gen_ai\.|event_loop\.|tag\.tags$|ls_|__|langgraph_|checkpoint_ns$|lc_|langfusePrompt$|subtype$|state$|body$|modelMetadata$|usage_metadata$|LANGSMITH_)/;
 
 export function readSurroundings(attributes: Attributes): Surroundings | undefined {
   if (!ofKeys(attributes, saysWhere)) return undefined;

@@ -5,8 +5,10 @@ import {
   normaliseProvider,
   normaliseRole,
 } from '../../src/completion/normalise.ts';
+import { strands } from '../../src/dialects/strands.ts';
 import { readParameterBag, readParameters } from '../../src/readers/parameters.ts';
 import { mergeUsage, readUsage, readUsageBag, totalUsage, usageRule } from '../../src/readers/usage.ts';
+import { NO_SPAN } from '../../src/span/span-data.ts';
 
 describe('roles', () => {
   it.each([
@@ -194,6 +196,23 @@ describe('usage', () => {
     ],
   ])('%s %s, %s: %j', (dialect, version, provider, raw, total) => {
     expect(totalUsage(raw, usageRule(dialect, version, provider))).toMatchObject(total);
+  });
+
+  it.each([
+    ['1.40', { input_tokens: 30, cache_read_input_tokens: 1200, total_tokens: 1282 }, 1230],
+    ['1.50 over Bedrock', { input_tokens: 30, 'cache_read.input_tokens': 1200, total_tokens: 1282 }, 1230],
+    ['1.50 over Anthropic', { input_tokens: 30, 'cache_read.input_tokens': 1200, total_tokens: 82 }, 1230],
+    ['1.55', { input_tokens: 1230, 'cache_read.input_tokens': 1200, total_tokens: 1282 }, 1230],
+  ])('Strands for Python %s', (_, counts, input) => {
+    const usage = Object.entries(counts).map(([key, count]) => [`gen_ai.usage.${key}`, count]);
+    const attributes = {
+      'gen_ai.system': 'strands-agents',
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.request.model': 'anthropic.claude-sonnet-4-5-20250929-v1:0',
+      'gen_ai.usage.output_tokens': 52,
+      ...Object.fromEntries(usage),
+    };
+    expect(strands.read({ ...NO_SPAN, attributes }, [])?.usage).toMatchObject({ input, output: 52 });
   });
 
   it('that nobody reported is none', () => {
