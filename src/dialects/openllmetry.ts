@@ -1,5 +1,6 @@
 import type { Message, Operation, Reading } from '../completion/completion.ts';
 import { asArray, asObject, asText, member, textMember, toJsonString } from '../json/json-text.ts';
+import { readPythonLiteral } from '../json/python-literal.ts';
 import { jsonValue, readJson } from '../json/read-json.ts';
 import { openItems } from '../messages/item-texts.ts';
 import { readMessages } from '../messages/messages.ts';
@@ -118,7 +119,7 @@ function readOpenLlmetry(span: SpanData, logs: readonly LogData[]): Reading | un
     name: answer?.name ?? entity ?? base.name,
     agentName: undefined,
     inputValue: args ?? base.inputValue,
-    outputValue: answer ? (answer.value as Reading['outputValue']) : outcome,
+    outputValue: answer ? (answer.value as Reading['outputValue']) : printedResult(outcome),
     toolArguments:
       (given === input ? base.toolArguments : undefined) ??
       (args === undefined ? undefined : toJsonString(args)),
@@ -133,6 +134,16 @@ function readToolOutput(output: Reading['outputValue']): ReturnType<typeof readT
   if (name === undefined || !blocks) return undefined;
   const texts = blocks.map((block) => textMember(asObject(block), 'text') ?? '');
   return { name, id: undefined, value: jsonValue(texts.join('\n')) };
+}
+
+/** Agno's tools answer with an object, which is written as Python prints it: what its `result` or `error` is, if that is a text. */
+const PRINTED_RESULT = /^status='(success|failure)' result=(.*) error=(.*) updated_session_state=/s;
+
+function printedResult(outcome: Reading['outputValue']): Reading['outputValue'] {
+  const [, status, result, error] = PRINTED_RESULT.exec(asText(outcome) ?? '') ?? [];
+  const [text] = asArray(readPythonLiteral(`[${status === 'failure' ? error : result}]`)) ?? [];
+  if (typeof text !== 'string') return outcome;
+  return status === 'failure' ? { status, error: text } : (jsonValue(text) as Reading['outputValue']);
 }
 
 /** `{args: [x], kwargs: {}}` around one argument says no more than the argument, nor `{kwargs: {}}` alone more than these. */
